@@ -1,0 +1,83 @@
+import { inspect } from 'node:util'
+import type { SessionLifetime } from '../types/session.js'
+import { GoseshError } from './errors.js'
+
+/** The longest delay that a Node timer takes; a longer one fires at once. */
+const maxTimer = 2_147_483_647
+/** Keeps every deadline inside what a `Date` and a SQL timestamp can hold. */
+const maxLifetime = 100 * 365 * 86_400_000
+
+/** A `GOSESH_ERR_OPTION` that names the option, the value and what would be right. */
+export function optionError(name: string, value: unknown, expected: string): GoseshError {
+  const shown = inspect(value, { depth: 0, maxStringLength: 60, maxArrayLength: 5, breakLength: Infinity })
+  return new GoseshError('GOSESH_ERR_OPTION', { message: `Option ${name} is ${shown}; expected ${expected}` })
+}
+
+function checkInteger(name: string, value: unknown, max: number, expected: string): number {
+  if (typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= max) return value
+  throw optionError(name, value, expected)
+}
+
+/** Milliseconds that a timer waits. */
+export function checkDelay(name: string, value: unknown): number {
+  return checkInteger(name, value, maxTimer, 'a whole number of milliseconds from 1 to 2,147,483,647')
+}
+
+/** How many of something. */
+export function checkCount(name: string, value: unknown): number {
+  return checkInteger(name, value, Number.MAX_SAFE_INTEGER, 'a whole number, 1 or more')
+}
+
+/** Milliseconds for which a session lives. */
+export function checkLifetime(name: string, value: unknown): number {
+  return checkInteger(name, value, maxLifetime, 'a whole number of milliseconds from 1 to 100 years')
+}
+
+/**
+ * A pair of session lifetimes, checked alone and against each other. The default idle timeout gives way to a shorter
+ * absolute one; a given one does not.
+ */
+export function checkLifetimes(
+  given: { readonly idleTimeout: unknown; readonly absoluteTimeout: unknown },
+  defaultIdleTimeout: number | null,
+): SessionLifetime {
+  const absoluteTimeout = checkLifetime('absoluteTimeout', given.absoluteTimeout)
+  if (given.idleTimeout === null) return { idleTimeout: null, absoluteTimeout }
+  if (given.idleTimeout === undefined) {
+    const idleTimeout = defaultIdleTimeout === null ? null : Math.min(defaultIdleTimeout, absoluteTimeout)
+    return { idleTimeout, absoluteTimeout }
+  }
+  const idleTimeout = checkLifetime('idleTimeout', given.idleTimeout)
+  if (idleTimeout <= absoluteTimeout) return { idleTimeout, absoluteTimeout }
+  throw optionError('idleTimeout', idleTimeout, `at most absoluteTimeout (${absoluteTimeout}), or null`)
+}
+
+export function checkBoolean(name: string, value: unknown): boolean {
+  if (typeof value === 'boolean') return value
+  throw optionError(name, value, 'true or false')
+}
+
+/** A plain object with no key but the `known` ones. */
+export function checkObject(name: string, value: unknown, known: readonly string[]): Record<string, unknown> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw optionError(name, value, 'an object')
+  }
+  for (const key of Object.keys(value)) {
+    if (known.includes(key)) continue
+    throw optionError(
+      name === '' ? key : `${name}.${key}`,
+      (value as Record<string, unknown>)[key],
+      `no such option; known are ${known.join(', ')}`,
+    )
+  }
+  return value as Record<string, unknown>
+}
+
+/** An object with all of these methods. */
+export function hasMethods(value: unknown, methods: readonly string[]): boolean {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    methods.every((method) => typeof (value as Record<string, unknown>)[method] === 'function')
+  )
+}

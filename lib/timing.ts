@@ -1,0 +1,42 @@
+/** Settles as `promise` does, or rejects with `late()` after `ms` milliseconds; what arrives later is ignored. */
+export function within<T>(promise: Promise<T>, ms: number, late: () => Error): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(late()), ms)
+    promise.then(
+      (value) => {
+        clearTimeout(timer)
+        resolve(value)
+      },
+      (error) => {
+        clearTimeout(timer)
+        reject(error)
+      },
+    )
+  })
+}
+
+/** Runs `task` again and again, each time at most `interval` milliseconds after the last run ended. */
+export interface Repetition {
+  stop(): void
+}
+
+/**
+ * Each delay is shortened by up to a tenth, at random, so that nodes started together drift apart and `interval`
+ * stays the upper bound. The timer does not keep the process alive. `task` must not reject.
+ */
+export function repeat(interval: number, task: () => Promise<void>): Repetition {
+  let timer: NodeJS.Timeout
+  let stopped = false
+  const arm = (): void => {
+    if (stopped) return
+    timer = setTimeout(() => void task().then(arm), interval * (1 - Math.random() / 10))
+    timer.unref()
+  }
+  arm()
+  return {
+    stop() {
+      stopped = true
+      clearTimeout(timer)
+    },
+  }
+}

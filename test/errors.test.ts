@@ -1,0 +1,37 @@
+import t from 'tap'
+import { errorCodes, FlushError, GoseshError } from '../lib/errors.js'
+
+t.test('the whole list of codes', async (t) => {
+  t.same(errorCodes, [
+    'GOSESH_ERR_ACTIVITY_TIME',
+    'GOSESH_ERR_CREDENTIAL_NOT_WRITABLE',
+    'GOSESH_ERR_CROSS_ORIGIN',
+    'GOSESH_ERR_FLUSH',
+    'GOSESH_ERR_METADATA',
+    'GOSESH_ERR_NOT_READY',
+    'GOSESH_ERR_OPTION',
+    'GOSESH_ERR_REGISTERED_TWICE',
+    'GOSESH_ERR_REPLY_SENT',
+    'GOSESH_ERR_SESSION_EXISTS',
+    'GOSESH_ERR_SESSION_ID',
+    'GOSESH_ERR_STORE_CAPABILITY',
+    'GOSESH_ERR_STORE_FULL',
+    'GOSESH_ERR_STORE_SCHEMA',
+    'GOSESH_ERR_STORE_UNAVAILABLE',
+    'GOSESH_ERR_UNAUTHENTICATED',
+    'GOSESH_ERR_USER_ID',
+  ])
+})
+
+t.test('an error carries its code, its status and its cause', async (t) => {
+  const cause = new Error('connection refused')
+  const error = new GoseshError('GOSESH_ERR_STORE_UNAVAILABLE', { cause })
+  t.match(error, { name: 'GoseshError', code: 'GOSESH_ERR_STORE_UNAVAILABLE', statusCode: 503, cause })
+  t.ok(error instanceof Error)
+  t.notOk('cause' in new GoseshError('GOSESH_ERR_OPTION'), 'no cause where there is none')
+})
+
+t.test('a FlushError says how many sessions the batch had', async (t) => {
+  const cause = new Error('deadlock')
+  t.match(new FlushError(12, cause), { name: 'FlushError', code: 'GOSESH_ERR_FLUSH', batchSize: 12, cause })
+})

@@ -1,0 +1,45 @@
+import type { ActivityTracker } from './activity.js'
+import type {
+  CreateSessionOptions,
+  DeleteSessionOptions,
+  DeleteUserSessionsOptions,
+  VerifyTokenOptions,
+} from './options.js'
+import type { Session, SessionIdInput, SessionToken, TokenInput } from './session.js'
+import type { SessionStore } from './store.js'
+
+/**
+ * `app.gosesh`: what is not tied to one reply. Every method rejects with `GOSESH_ERR_STORE_UNAVAILABLE` (503) where
+ * the store fails or does not answer within `storeTimeout`, and with `GOSESH_ERR_NOT_READY` where the store comes
+ * from a function or a promise and the app is not ready.
+ */
+export interface SessionManager {
+  /**
+   * Begins a session for a client that keeps the token itself. Lifetimes are the bearer credential's where there is
+   * one, else the first credential's. Rejects with `GOSESH_ERR_USER_ID`, `GOSESH_ERR_METADATA` or
+   * `GOSESH_ERR_OPTION` on bad input, and with what the store rejects with (`GOSESH_ERR_STORE_FULL`).
+   */
+  createSession(
+    userId: string,
+    options?: CreateSessionOptions,
+  ): Promise<{ readonly session: Session; readonly token: SessionToken }>
+  /** The live session of a token, or `null`. Counts as activity unless told not to. */
+  verifyToken(token: TokenInput, options?: VerifyTokenOptions): Promise<Session | null>
+  /** Ends one session; resolves whether there was one (with `userId`: one of that user). */
+  deleteSession(id: SessionIdInput, options?: DeleteSessionOptions): Promise<boolean>
+  /** Ends every session of a user, but for `except`; resolves how many. */
+  deleteUserSessions(userId: string, options?: DeleteUserSessionsOptions): Promise<number>
+  /** Ends all sessions; resolves how many. Rejects with `GOSESH_ERR_STORE_CAPABILITY` where the store cannot. */
+  deleteAllSessions(): Promise<number>
+  /**
+   * The user's live sessions, the most recently active first, pending activity included. Rejects with
+   * `GOSESH_ERR_STORE_CAPABILITY` where the store cannot list.
+   */
+  listUserSessions(userId: string): Promise<Session[]>
+  /** Finds or makes the user of an auth provider id; resolves the user's id. Rejects with `GOSESH_ERR_USER_ID`. */
+  upsertUser(authProviderId: string): Promise<string>
+  /** The store itself. Throws `GOSESH_ERR_NOT_READY` where it is not known yet. */
+  readonly store: SessionStore
+  /** Built in `onReady`; `null` before, and where tracking is off. */
+  readonly activityTracker: ActivityTracker | null
+}

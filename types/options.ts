@@ -1,0 +1,108 @@
+import type { FastifyInstance } from 'fastify'
+import type { FlushError } from '../lib/errors.js'
+import type { Credential } from './credential.js'
+import type { SessionId, SessionMetadata } from './session.js'
+import type { SessionStore } from './store.js'
+
+/** The one source of time: milliseconds since the epoch. */
+export interface Clock {
+  now(): number
+}
+
+/** The part of pino that gosesh calls. */
+export interface Logger {
+  debug(details: object, message: string): void
+  info(details: object, message: string): void
+  warn(details: object, message: string): void
+  error(details: object, message: string): void
+}
+
+export interface ActivityTrackingOptions {
+  /** Milliseconds between flushes, at most; each is up to a tenth sooner, at random. Default: 30,000. */
+  readonly flushInterval?: number | undefined
+  /** Milliseconds that the store has for one batch, and for everything that is left at shutdown. Default: 5,000. */
+  readonly flushTimeout?: number | undefined
+  /** Sessions in one store call. Default: 5,000. */
+  readonly maxBatchSize?: number | undefined
+  /** Sessions pending at most; activity of further ones is dropped and counted. Default: 1,000,000. */
+  readonly maxPending?: number | undefined
+  /** Told of every batch that failed or timed out. What it throws is caught and logged. Default: nobody is told. */
+  readonly onFlushError?: ((error: FlushError) => void) | undefined
+}
+
+/** Options of `app.register(gosesh, options)`. A wrong one rejects start-up with `GOSESH_ERR_OPTION`. */
+export interface GoseshOptions {
+  /** Where sessions are kept; as a function it is called in `onReady`. Default: a new `MemoryStore`. */
+  readonly store?:
+    | SessionStore
+    | Promise<SessionStore>
+    | ((app: FastifyInstance) => SessionStore | Promise<SessionStore>)
+    | undefined
+  /** Where requests carry the token, tried in order. Default: `[cookieCredential()]`. */
+  readonly credentials?: readonly Credential[] | undefined
+  /** Exact last activity without a store write per request. Default: off; `{}` turns it on with its defaults. */
+  readonly activityTracking?: ActivityTrackingOptions | false | undefined
+  /** Where gosesh logs; as a function it is called in `onReady`. Default: `app.log`. */
+  readonly logger?: Logger | ((app: FastifyInstance) => Logger) | undefined
+  /**
+   * With tracking off, milliseconds for which activity may go unwritten; a tenth of a session's idle timeout where
+   * that is less. Default: 60,000.
+   */
+  readonly refreshInterval?: number | undefined
+  /** Milliseconds that the store has for a call; then the request fails with 503. Default: 2,000. */
+  readonly storeTimeout?: number | undefined
+  /** Milliseconds between sweeps of expired sessions; `null`: never. Default: 600,000, where the store can sweep. */
+  readonly sweepInterval?: number | null | undefined
+  /** The one source of time. Default: `Date`. */
+  readonly clock?: Clock | undefined
+}
+
+/** Options of `app.gosesh.createSession`. */
+export interface CreateSessionOptions {
+  /** Milliseconds without activity after which the session ends; `null`: no idle limit. Default: the credential's. */
+  readonly idleTimeout?: number | null | undefined
+  /** Milliseconds after which the session ends whatever happens. Default: the credential's. */
+  readonly absoluteTimeout?: number | undefined
+  /** Kept with the session; at most 4 KiB as JSON. Default: `null`. */
+  readonly metadata?: SessionMetadata | null | undefined
+}
+
+/** Options of `reply.signIn`. */
+export interface SignInOptions extends CreateSessionOptions {
+  /**
+   * For a caller that verified a one-time state itself, such as a provider's form_post callback. Default: `false`.
+   */
+  readonly allowCrossOrigin?: boolean | undefined
+}
+
+/** Options of `reply.signOut`. */
+export interface SignOutOptions {
+  /** Also end every other session of the user. Default: `false`. */
+  readonly everywhere?: boolean | undefined
+}
+
+/** Options of `app.gosesh.verifyToken`. */
+export interface VerifyTokenOptions {
+  /** Whether the call counts as activity. Default: `true`. */
+  readonly activity?: boolean | undefined
+}
+
+/** Options of `app.gosesh.deleteSession`. */
+export interface DeleteSessionOptions {
+  /** Delete only a session of this user. Default: of anybody; given as `undefined`, `GOSESH_ERR_USER_ID`. */
+  readonly userId?: string
+}
+
+/** Options of `app.gosesh.deleteUserSessions`. */
+export interface DeleteUserSessionsOptions {
+  /** The one session to keep. Default: none. */
+  readonly except?: SessionId | undefined
+}
+
+/** A route's `config.session`, where it is not `false` (no session work at all). */
+export interface RouteSessionOptions {
+  /** Answer 401 to a request without a session. Default: `false`. */
+  readonly required?: boolean | undefined
+  /** Whether a request keeps the session alive. Default: `true`. */
+  readonly activity?: boolean | undefined
+}

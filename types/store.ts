@@ -1,0 +1,52 @@
+import type { Session, SessionId } from './session.js'
+
+/** Where `extendSession` moves a session: forward only. */
+export interface SessionExtension {
+  readonly idleDeadline: Date | null
+  readonly lastActivityAt: Date
+}
+
+/**
+ * What every store does. A store is passive: no clock, no timer, no policy; every time comes in as an argument.
+ * Absence is a value (`null`, `false`); a rejection means that the store could not answer.
+ */
+export interface SessionStore {
+  /** Finds or makes the user of an auth provider id. Idempotent, also under concurrency. */
+  upsertUser(authProviderId: string): Promise<string>
+  /** Inserts; rejects where the id exists, and never overwrites. */
+  createSession(session: Session): Promise<void>
+  /** Resolves the session, or `null` where it is absent. It may return one that has expired. */
+  getSession(id: SessionId): Promise<Session | null>
+  /** Moves times forward on a session that exists. Resolves whether it exists, moved or not. */
+  extendSession(id: SessionId, to: SessionExtension): Promise<boolean>
+  /** Resolves whether there was such a session. */
+  deleteSession(id: SessionId): Promise<boolean>
+  /** Deletes every session of the user that was created before the call began; resolves how many. */
+  deleteUserSessions(userId: string, options?: { readonly except?: SessionId | undefined }): Promise<number>
+}
+
+/** Capability that `activityTracking` needs. */
+export interface ActivityRecorder {
+  /**
+   * Moves `lastActivityAt` of each session that exists forward to the given time, and with it the idle deadline to
+   * `min(absoluteDeadline, time + idleTimeout)`. Unknown ids are ignored. Resolves how many sessions moved.
+   */
+  batchRecordActivity(updates: ReadonlyMap<SessionId, Date>): Promise<number>
+}
+
+/** Capability that `app.gosesh.listUserSessions` needs. */
+export interface SessionLister {
+  /** Every session of the user; it may include expired ones. */
+  listUserSessions(userId: string): Promise<Session[]>
+}
+
+/** Capability that sweeping needs. A store whose sessions vanish by themselves (Redis) has none. */
+export interface ExpiredSessionSweeper {
+  /** Deletes up to `limit` sessions whose deadline lies before `before`; fewer than `limit` means that it is done. */
+  deleteExpiredSessions(before: Date, limit: number): Promise<number>
+}
+
+/** Capability that `app.gosesh.deleteAllSessions` needs. */
+export interface AllSessionsDeleter {
+  deleteAllSessions(): Promise<number>
+}
