@@ -1,0 +1,54 @@
+import type { Session } from '../../types/session.js'
+import type { SessionExtension } from '../../types/store.js'
+
+/** The idle deadline of a session last active at `at`: never past its absolute deadline; `null` without a limit. */
+export function idleDeadlineAt(at: number, idleTimeout: number | null, absoluteDeadline: Date): Date | null {
+  return idleTimeout === null ? null : new Date(Math.min(at + idleTimeout, absoluteDeadline.getTime()))
+}
+
+/** Whether the session has ended at `now`. It lives up to its deadlines and not a millisecond longer. */
+export function isExpired(session: Session, now: number): boolean {
+  if (now >= session.absoluteDeadline.getTime()) return true
+  return session.idleDeadline !== null && now >= session.idleDeadline.getTime()
+}
+
+/** The session with activity that its store does not know of yet. */
+export function withActivity(stored: Session, at: number | undefined): Session {
+  if (at === undefined || at <= stored.lastActivityAt.getTime()) return stored
+  return {
+    ...stored,
+    lastActivityAt: new Date(at),
+    idleDeadline: idleDeadlineAt(at, stored.idleTimeout, stored.absoluteDeadline),
+  }
+}
+
+/** Where activity at `at` would move the session, or `null` where its idle deadline would stay. */
+function extensionTo(stored: Session, at: number): SessionExtension | null {
+  const idleDeadline = idleDeadlineAt(at, stored.idleTimeout, stored.absoluteDeadline)
+  // The stored deadline is null exactly where the idle timeout, and so the new deadline, is.
+  if (idleDeadline === null || idleDeadline <= (stored.idleDeadline as Date)) return null
+  return { idleDeadline, lastActivityAt: new Date(at) }
+}
+
+/**
+ * With tracking on: the extension to make at once because the next flush, at most `margin` milliseconds away, might
+ * come after the stored idle deadline; else `null`.
+ */
+export function extensionBeforeFlush(stored: Session, at: number, margin: number): SessionExtension | null {
+  if (stored.idleDeadline === null || stored.idleDeadline.getTime() - at >= margin) return null
+  return extensionTo(stored, at)
+}
+
+/**
+ * With tracking off: the extension to make because the stored activity is older than `refreshInterval`, or than a
+ * tenth of the idle timeout where that is less; else `null`.
+ */
+export function extensionOnRefresh(
+  stored: Session,
+  at: number,
+  refreshInterval: number,
+): SessionExtension | null {
+  if (stored.idleTimeout === null) return null
+  const interval = Math.min(refreshInterval, stored.idleTimeout / 10)
+  return at - stored.lastActivityAt.getTime() > interval ? extensionTo(stored, at) : null
+}

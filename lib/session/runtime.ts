@@ -1,0 +1,28 @@
+import type { ActivityTracker, PendingActivity } from '../../types/activity.js'
+import type { Clock, Logger } from '../../types/options.js'
+import type { SessionLifetime } from '../../types/session.js'
+import { GoseshError } from '../errors.js'
+import type { StoreCalls } from './store-calls.js'
+
+/** What sessions are handled with. Some is known at registration; `onReady` fills in the rest. */
+export interface Runtime {
+  readonly clock: Clock
+  readonly defaultLifetime: SessionLifetime
+  readonly refreshInterval: number
+  log: Logger
+  /** `null` until the store is known. */
+  calls: StoreCalls | null
+  /** `null` where tracking is off, and until it is built. */
+  tracking: {
+    readonly tracker: ActivityTracker
+    readonly pending: PendingActivity
+    /** Milliseconds in which activity recorded now is in the store for certain, while the store answers. */
+    readonly margin: number
+  } | null
+}
+
+/** The store's calls; throws `GOSESH_ERR_NOT_READY` while the store is not known. */
+export function storeCalls(runtime: Runtime): StoreCalls {
+  if (runtime.calls === null) throw new GoseshError('GOSESH_ERR_NOT_READY')
+  return runtime.calls
+}
