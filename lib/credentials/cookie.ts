@@ -1,0 +1,137 @@
+import type { CookieSerializeOptions } from '@fastify/cookie'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Credential } from '../../types/credential.js'
+import { checkBoolean, checkLifetimes, checkObject, optionError } from '../check.js'
+
+export interface CookieCredentialOptions {
+  /** Default: `__Host-session`. A browser holds a cookie of that prefix to this host, `Path=/` and `Secure`. */
+  readonly name?: string | undefined
+  /** Default: none, the host itself and no subdomain. */
+  readonly domain?: string | undefined
+  /** Default: `/`. */
+  readonly path?: string | undefined
+  /** Default: `lax`. */
+  readonly sameSite?: 'strict' | 'lax' | 'none' | undefined
+  /** Default: `true`. Browsers count `http://localhost` as secure. */
+  readonly secure?: boolean | undefined
+  /** One cookie for each site that embeds the application (CHIPS). Default: `false`. */
+  readonly partitioned?: boolean | undefined
+  /** Milliseconds without activity after which a session ends; `null`: no idle limit. Default: 30 minutes. */
+  readonly idleTimeout?: number | null | undefined
+  /** Milliseconds after which a session ends whatever happens, at most 400 days. Default: 24 hours. */
+  readonly absoluteTimeout?: number | undefined
+}
+
+const minute = 60_000
+const day = 24 * 60 * minute
+/** What RFC 6265bis, section 5.5, lets a cookie live. */
+const maxCookieLifetime = 400 * day
+
+const known = [
+  'name',
+  'domain',
+  'path',
+  'sameSite',
+  'secure',
+  'partitioned',
+  'idleTimeout',
+  'absoluteTimeout',
+]
+/** An RFC 6265 cookie-name: an RFC 9110 token. */
+const cookieName = /^[\w!#$%&'*+.^`|~-]+$/
+const cookieDomain = /^\.?[a-z\d](?:[a-z\d.-]*[a-z\d])?$/i
+const cookiePath = /^\/[\x20-\x3a\x3c-\x7e]*$/
+
+interface CookieAttributes {
+  readonly domain: string | undefined
+  readonly path: string
+  readonly sameSite: 'strict' | 'lax' | 'none'
+  readonly secure: boolean
+  readonly partitioned: boolean
+}
+
+function checkText(name: string, value: unknown, shape: RegExp, expected: string): string {
+  if (typeof value === 'string' && shape.test(value)) return value
+  throw optionError(name, value, expected)
+}
+
+function checkAttributes(given: Record<string, unknown>): CookieAttributes {
+  const { domain, path = '/', sameSite = 'lax', secure = true, partitioned = false } = given
+  if (sameSite !== 'strict' && sameSite !== 'lax' && sameSite !== 'none') {
+    throw optionError('sameSite', sameSite, "'strict', 'lax' or 'none'")
+  }
+  const attributes = {
+    domain: domain === undefined ? undefined : checkText('domain', domain, cookieDomain, 'a domain name'),
+    path: checkText('path', path, cookiePath, 'a path that begins with /'),
+    sameSite,
+    secure: checkBoolean('secure', secure),
+    partitioned: checkBoolean('partitioned', partitioned),
+  } as const
+  if (!attributes.secure && sameSite === 'none')
+    throw optionError('secure', false, 'true, as sameSite is none')
+  if (!attributes.secure && attributes.partitioned) {
+    throw optionError('secure', false, 'true, as the cookie is partitioned')
+  }
+  return attributes
+}
+
+/** The prefixes of RFC 6265bis, section 4.1.3; a browser drops a cookie that breaks their rules. */
+function checkPrefix(name: string, { domain, path, secure }: CookieAttributes): void {
+  const prefix = /^__(?:Host-Http|Host|Http|Secure)-/i.exec(name)?.[0].toLowerCase()
+  if (prefix === undefined) return
+  if (!secure) throw optionError('secure', secure, `true, as the name begins with ${prefix}`)
+  if (!prefix.startsWith('__host-')) return
+  if (domain !== undefined) throw optionError('domain', domain, `none, as the name begins with ${prefix}`)
+  if (path !== '/') throw optionError('path', path, `/, as the name begins with ${prefix}`)
+}
+
+/** Whether the request was sent to this machine, which browsers trust without TLS. */
+function isLocal(request: FastifyRequest): boolean {
+  return /^(?:(?:.+\.)?localhost|127(?:\.\d+){3}|\[::1\])$/i.test(request.hostname)
+}
+
+/**
+ * The token in a cookie: `HttpOnly`, `Secure`, `SameSite=Lax`, `Path=/`, `Max-Age` up to the absolute deadline
+ * (OWASP ASVS 3.3, RFC 6265bis). Throws `GOSESH_ERR_OPTION` on a wrong option.
+ */
+export function cookieCredential(options: CookieCredentialOptions = {}): Credential {
+  const given = checkObject('cookieCredential', options, known)
+  const { name: givenName = '__Host-session', idleTimeout, absoluteTimeout = day } = given
+  const name = checkText('name', givenName, cookieName, 'a cookie name (letters, digits and -_.)')
+  const attributes = checkAttributes(given)
+  checkPrefix(name, attributes)
+  const lifetimes = checkLifetimes({ idleTimeout, absoluteTimeout }, 30 * minute)
+  if (lifetimes.absoluteTimeout > maxCookieLifetime) {
+    throw optionError('absoluteTimeout', absoluteTimeout, `at most 400 days (${maxCookieLifetime})`)
+  }
+  // All that @fastify/cookie's own defaults (parseOptions) could otherwise change about the session cookie.
+  const reset = { signed: false, expires: undefined, encode: undefined }
+  const common = { ...attributes, httpOnly: true, ...reset } as CookieSerializeOptions
+
+  return Object.freeze({
+    name: 'cookie',
+    header: 'Cookie',
+    challenge: null,
+    ...lifetimes,
+    maxAbsoluteTimeout: maxCookieLifetime,
+    read(request: FastifyRequest) {
+      const { cookie } = request.headers
+      if (cookie === undefined) return null
+      // @fastify/cookie may be set to parse in a later hook, or never.
+      const cookies = request.cookies ?? request.server.parseCookie(cookie)
+      return cookies[name] ?? null
+    },
+    write(reply: FastifyReply, token: string, maxAge: number) {
+      reply.setCookie(name, token, { ...common, maxAge })
+    },
+    clear(reply: FastifyReply) {
+      reply.clearCookie(name, common)
+    },
+    transportProblem(request: FastifyRequest) {
+      // `request.ips` is there only with `trustProxy`; then `protocol` is what the proxy says.
+      if (!attributes.secure || request.protocol === 'https' || request.ips !== undefined || isLocal(request))
+        return null
+      return `The cookie ${name} is Secure, and this request came over plain http: behind a TLS proxy set Fastify's trustProxy, without TLS set cookieCredential({ name: 'session', secure: false })`
+    },
+  })
+}
