@@ -1,0 +1,100 @@
+import type { SessionId } from '../../types/session.js'
+
+/** One pending session. Its time is moved in place, which is cheaper than setting a number in the map anew. */
+interface PendingSession {
+  at: number
+}
+
+/**
+ * The latest activity of each pending session, in milliseconds since the epoch: what waits for the next flush, and
+ * what a running flush has not written yet. It holds at most `maxPending` sessions.
+ */
+export class ActivityBuffer {
+  readonly #maxPending: number
+  #waiting = new Map<SessionId, PendingSession>()
+  #inFlight = new Map<SessionId, PendingSession>()
+  /** Sessions that are in both maps. */
+  #overlap = 0
+
+  constructor(maxPending: number) {
+    this.#maxPending = maxPending
+  }
+
+  /** Pending sessions. */
+  get size(): number {
+    return this.#waiting.size + this.#inFlight.size - this.#overlap
+  }
+
+  /** Keeps the newest time. Returns false where the session is new and there is no room for it. */
+  record(id: SessionId, at: number): boolean {
+    return this.move(id, at) || this.#recordNew(id, at)
+  }
+
+  /** Keeps the newest time of a session that waits for the next flush. Returns false for any other. */
+  move(id: SessionId, at: number): boolean {
+    const known = this.#waiting.get(id)
+    if (known === undefined) return false
+    if (at > known.at) known.at = at
+    return true
+  }
+
+  #recordNew(id: SessionId, at: number): boolean {
+    const inFlight = this.#inFlight.get(id)
+    if (inFlight === undefined) {
+      if (this.size >= this.#maxPending) return false
+    } else {
+      if (at <= inFlight.at) return true
+      this.#overlap++
+    }
+    this.#waiting.set(id, { at })
+    return true
+  }
+
+  latest(id: SessionId): number | undefined {
+    return (this.#waiting.get(id) ?? this.#inFlight.get(id))?.at
+  }
+
+  forget(id: SessionId): void {
+    const waited = this.#waiting.delete(id)
+    if (this.#inFlight.delete(id) && waited) this.#overlap--
+  }
+
+  /**
+   * Puts all that waits in flight and yields it in batches. Each stays pending until it is settled, by `written` or
+   * `putBack`; what has not been yielded when the caller breaks off goes back to waiting. One flight at a time.
+   */
+  *flight(maxBatchSize: number): Generator<Map<SessionId, Date>, void, void> {
+    this.#inFlight = this.#waiting
+    this.#waiting = new Map()
+    let batch = new Map<SessionId, Date>()
+    try {
+      for (const [id, { at }] of this.#inFlight) {
+        batch.set(id, new Date(at))
+        if (batch.size < maxBatchSize) continue
+        yield batch
+        batch = new Map()
+      }
+      if (batch.size > 0) yield batch
+    } finally {
+      this.putBack(this.#inFlight.keys())
+    }
+  }
+
+  /** The batch is in the store. */
+  written(batch: ReadonlyMap<SessionId, Date>): void {
+    for (const id of batch.keys()) {
+      if (this.#inFlight.delete(id) && this.#waiting.has(id)) this.#overlap--
+    }
+  }
+
+  /** These go back to waiting, but for what was recorded anew or forgotten meanwhile. */
+  putBack(ids: Iterable<SessionId>): void {
+    for (const id of ids) {
+      const session = this.#inFlight.get(id)
+      if (session === undefined) continue
+      this.#inFlight.delete(id)
+      if (this.#waiting.has(id)) this.#overlap--
+      else this.#waiting.set(id, session)
+    }
+  }
+}

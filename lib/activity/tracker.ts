@@ -1,0 +1,220 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { ActivityStats, ActivityTracker, PendingActivity } from '../../types/activity.js'
+import type { Clock, Logger } from '../../types/options.js'
+import type { SessionId } from '../../types/session.js'
+import type { ActivityRecorder } from '../../types/store.js'
+import { FlushError, GoseshError } from '../errors.js'
+import { type Repetition, repeat, within } from '../timing.js'
+import { isSessionId } from '../token.js'
+import { ActivityBuffer } from './buffer.js'
+
+export interface TrackerSettings {
+  readonly flushInterval: number
+  readonly flushTimeout: number
+  readonly maxBatchSize: number
+  readonly maxPending: number
+  readonly onFlushError: (error: FlushError) => void
+}
+
+/** Taken once: calling it is how to tell a `Date` of any realm from what only looks like one. */
+const { getTime } = Date.prototype
+
+/** The milliseconds of a `Date`; `NaN` for an invalid one and for anything else. */
+function timeOf(at: unknown): number {
+  try {
+    return getTime.call(at)
+  } catch {
+    return Number.NaN
+  }
+}
+
+class LateFlush extends Error {}
+
+/** Gathers activity in memory and writes it to the store in batches; the plugin starts and stops it. */
+export class ActivityFlusher implements PendingActivity {
+  readonly #recorder: ActivityRecorder
+  readonly #settings: TrackerSettings
+  readonly #clock: Clock
+  readonly #log: Logger
+  readonly #buffer: ActivityBuffer
+  readonly #stats = { recorded: 0, flushed: 0, dropped: 0, failedFlushes: 0, lost: 0 }
+  #droppedAtLastFlush = 0
+  #latestNow = Number.NEGATIVE_INFINITY
+  #running: Promise<void> | null = null
+  #next: Promise<void> | null = null
+  #repetition: Repetition | null = null
+  #closed = false
+
+  constructor(recorder: ActivityRecorder, settings: TrackerSettings, clock: Clock, log: Logger) {
+    this.#recorder = recorder
+    this.#settings = settings
+    this.#clock = clock
+    this.#log = log
+    this.#buffer = new ActivityBuffer(settings.maxPending)
+  }
+
+  get pendingCount(): number {
+    return this.#buffer.size
+  }
+
+  get stats(): ActivityStats {
+    return { ...this.#stats }
+  }
+
+  record(id: SessionId, at: number): void {
+    if (!this.#closed && this.#buffer.record(id, at)) this.#stats.recorded++
+    else this.#stats.dropped++
+  }
+
+  recordActivity(id: SessionId, at: Date): void {
+    const time = this.#past(at)
+    // What waits already was checked when it came.
+    if (!this.#closed && this.#buffer.move(id, time)) {
+      this.#stats.recorded++
+      return
+    }
+    if (!isSessionId(id)) throw new GoseshError('GOSESH_ERR_SESSION_ID')
+    this.record(id, time)
+  }
+
+  /** The milliseconds of the date, but never in the future; the clock is asked only where it might be. */
+  #past(at: Date): number {
+    const time = timeOf(at)
+    if (Number.isNaN(time)) throw new GoseshError('GOSESH_ERR_ACTIVITY_TIME')
+    if (time <= this.#latestNow) return time
+    this.#latestNow = this.#clock.now()
+    return Math.min(time, this.#latestNow)
+  }
+
+  latest(id: SessionId): number | undefined {
+    return this.#buffer.latest(id)
+  }
+
+  forget(id: SessionId): void {
+    this.#buffer.forget(id)
+  }
+
+  start(): void {
+    this.#repetition = repeat(this.#settings.flushInterval, () => this.flush().catch(() => {}))
+  }
+
+  /** Writes all that was recorded before the call; callers that come during a flush share the one after it. */
+  flush(): Promise<void> {
+    if (this.#running === null) return this.#run()
+    this.#next ??= this.#running
+      .catch(() => {})
+      .then(() => {
+        this.#next = null
+        return this.#run()
+      })
+    return this.#next
+  }
+
+  /** Ends the running flush and writes what is left, within `flushTimeout`; never rejects. */
+  async stop(): Promise<void> {
+    this.#repetition?.stop()
+    let cause: unknown
+    try {
+      await within(this.flush(), this.#settings.flushTimeout, () => this.#late())
+    } catch (error) {
+      cause = error
+    }
+    this.#closed = true
+    const lost = this.#buffer.size
+    if (lost === 0) return
+    this.#stats.lost += lost
+    this.#log.error({ err: cause, lostCount: lost }, 'session activity lost at shutdown')
+  }
+
+  #late(): Error {
+    return new LateFlush(`no answer in ${this.#settings.flushTimeout} ms`)
+  }
+
+  #run(): Promise<void> {
+    this.#running = this.#writeAll().finally(() => {
+      this.#running = null
+    })
+    return this.#running
+  }
+
+  async #writeAll(): Promise<void> {
+    this.#warnOfDrops()
+    const started = performance.now()
+    let failure: FlushError | null = null
+    for (const batch of this.#buffer.flight(this.#settings.maxBatchSize)) {
+      const error = await this.#write(batch)
+      failure ??= error
+      // A store that does not answer gets no further calls to hang on before the next flush.
+      if (this.#closed || error?.cause instanceof LateFlush) break
+      await nextTurn()
+    }
+    this.#warnOfSlowness(performance.now() - started)
+    if (failure !== null) throw failure
+  }
+
+  async #write(batch: ReadonlyMap<SessionId, Date>): Promise<FlushError | null> {
+    const started = performance.now()
+    try {
+      const call = this.#recorder.batchRecordActivity(batch)
+      const updatedCount = await within(call, this.#settings.flushTimeout, () => this.#late())
+      this.#buffer.written(batch)
+      this.#stats.flushed += batch.size
+      const durationMs = Math.round(performance.now() - started)
+      this.#log.debug({ updatedCount, batchSize: batch.size, durationMs }, 'flushed activity batch')
+      return null
+    } catch (cause) {
+      this.#buffer.putBack(batch.keys())
+      return this.#report(new FlushError(batch.size, cause))
+    }
+  }
+
+  #report(error: FlushError): FlushError {
+    this.#stats.failedFlushes++
+    this.#log.warn(
+      { err: error, batchSize: error.batchSize },
+      'activity batch failed, kept for the next flush',
+    )
+    void this.#tellApplication(error)
+    return error
+  }
+
+  async #tellApplication(error: FlushError): Promise<void> {
+    try {
+      await this.#settings.onFlushError(error)
+    } catch (thrown) {
+      this.#log.error({ err: thrown }, 'onFlushError threw')
+    }
+  }
+
+  #warnOfDrops(): void {
+    const { dropped } = this.#stats
+    const droppedCount = dropped - this.#droppedAtLastFlush
+    this.#droppedAtLastFlush = dropped
+    if (droppedCount === 0) return
+    const { maxPending } = this.#settings
+    this.#log.warn({ droppedCount, maxPending }, 'activity dropped: more sessions pending than maxPending')
+  }
+
+  #warnOfSlowness(ms: number): void {
+    const { flushInterval } = this.#settings
+    if (ms <= flushInterval) return
+    this.#log.warn(
+      { durationMs: Math.round(ms), flushInterval },
+      'activity flush took longer than flushInterval',
+    )
+  }
+}
+
+/** What the application gets of the tracker: it can record, flush and count, and reaches nothing else. */
+export function publicTracker(flusher: ActivityFlusher): ActivityTracker {
+  return Object.freeze({
+    recordActivity: (id: SessionId, at: Date) => flusher.recordActivity(id, at),
+    flush: () => flusher.flush(),
+    get pendingCount() {
+      return flusher.pendingCount
+    },
+    get stats() {
+      return flusher.stats
+    },
+  })
+}

@@ -1,0 +1,138 @@
+import fc from 'fast-check'
+import t from 'tap'
+import { ActivityBuffer } from '../../lib/activity/buffer.js'
+import type { SessionId } from '../../lib/index.js'
+
+const ids = ['a', 'b', 'c', 'd', 'e'] as SessionId[]
+const [a, b, c] = ids as [SessionId, SessionId, SessionId]
+
+t.test('the newest time stands', async (t) => {
+  const buffer = new ActivityBuffer(10)
+  for (const at of [5, 9, 7]) t.equal(buffer.record(a, at), true)
+  t.equal(buffer.latest(a), 9)
+  t.equal(buffer.latest(b), undefined)
+  t.equal(buffer.size, 1)
+})
+
+t.test('past the bound a new session is refused and a known one is not', async (t) => {
+  const buffer = new ActivityBuffer(2)
+  t.same(
+    [a, b, c].map((id) => buffer.record(id, 1)),
+    [true, true, false],
+  )
+  t.equal(buffer.record(a, 2), true)
+  const flight = buffer.flight(10)
+  flight.next()
+  t.equal(buffer.record(c, 2), false, 'what is in flight counts')
+  t.equal(buffer.record(b, 3), true, 'a session in flight is a known one')
+  t.equal(buffer.size, 2)
+})
+
+t.test('a record no newer than the one in flight adds nothing', async (t) => {
+  const buffer = new ActivityBuffer(10)
+  buffer.record(a, 5)
+  const flight = buffer.flight(10)
+  const { value: batch } = flight.next()
+  t.equal(buffer.record(a, 5), true)
+  buffer.written(batch as Map<SessionId, Date>)
+  flight.next()
+  t.equal(buffer.size, 0)
+})
+
+t.test('a batch that is put back does not overwrite what is newer', async (t) => {
+  const buffer = new ActivityBuffer(10)
+  buffer.record(a, 1)
+  buffer.record(b, 1)
+  for (const batch of buffer.flight(10)) {
+    buffer.record(a, 2)
+    t.equal(buffer.latest(a), 2)
+    t.equal(buffer.latest(b), 1, 'in flight, still known')
+    buffer.putBack(batch.keys())
+  }
+  t.same([buffer.latest(a), buffer.latest(b), buffer.size], [2, 1, 2])
+})
+
+t.test('a forgotten session is neither put back nor pending', async (t) => {
+  const buffer = new ActivityBuffer(10)
+  for (const id of [a, b, c]) buffer.record(id, 1)
+  for (const batch of buffer.flight(10)) {
+    buffer.record(b, 2)
+    buffer.forget(a)
+    buffer.forget(b)
+    t.equal(buffer.size, 1)
+    buffer.putBack(batch.keys())
+  }
+  t.same(
+    ids.map((id) => buffer.latest(id)),
+    [undefined, undefined, 1, undefined, undefined],
+  )
+})
+
+t.test('breaking off a flight puts what was not yielded back', async (t) => {
+  const buffer = new ActivityBuffer(10)
+  for (const id of ids) buffer.record(id, 1)
+  for (const batch of buffer.flight(2)) {
+    t.equal(batch.size, 2)
+    buffer.written(batch)
+    break
+  }
+  t.equal(buffer.size, 3)
+})
+
+t.test('a batch holds at most maxBatchSize, and an empty flight has none', async (t) => {
+  const buffer = new ActivityBuffer(10)
+  t.same([...buffer.flight(2)], [])
+  for (const id of ids) buffer.record(id, 1)
+  const sizes = []
+  for (const batch of buffer.flight(2)) {
+    sizes.push(batch.size)
+    buffer.written(batch)
+  }
+  t.same(sizes, [2, 2, 1])
+})
+
+t.test('whatever happens in whatever order, nothing is lost and nothing is counted twice', async (t) => {
+  const step = fc.record({
+    action: fc.constantFrom('record', 'forget', 'next', 'written', 'putBack', 'break'),
+    id: fc.constantFrom(...ids),
+    at: fc.integer({ min: 1, max: 20 }),
+  })
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+      const buffer = new ActivityBuffer(100)
+      const model = new Map<SessionId, number>()
+      let flight: ReturnType<ActivityBuffer['flight']> | null = null
+      let batch: Map<SessionId, Date> | undefined
+      for (const { action, id, at } of steps) {
+        if (action === 'record') {
+          buffer.record(id, at)
+          model.set(id, Math.max(model.get(id) ?? 0, at))
+        } else if (action === 'forget') {
+          buffer.forget(id)
+          model.delete(id)
+        } else if (action === 'next' && batch === undefined) {
+          flight ??= buffer.flight(2)
+          const { value, done } = flight.next()
+          if (done) flight = null
+          else batch = value
+        } else if (action === 'written' && batch !== undefined) {
+          buffer.written(batch)
+          for (const [key, date] of batch) if (model.get(key) === date.getTime()) model.delete(key)
+          batch = undefined
+        } else if (action === 'putBack' && batch !== undefined) {
+          buffer.putBack(batch.keys())
+          batch = undefined
+        } else if (action === 'break' && flight !== null) {
+          flight.return()
+          flight = null
+          batch = undefined
+        }
+        if (buffer.size !== model.size || ids.some((key) => buffer.latest(key) !== model.get(key)))
+          return false
+      }
+      return true
+    }),
+    { numRuns: 2_000 },
+  )
+  t.pass('2,000 schedules')
+})
