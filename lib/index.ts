@@ -1,0 +1,67 @@
+import { bearerCredential } from './credentials/bearer.js'
+import { cookieCredential } from './credentials/cookie.js'
+import { FlushError, GoseshError } from './errors.js'
+import { plugin } from './plugin.js'
+import { MemoryStore } from './stores/memory.js'
+import { isSessionId } from './token.js'
+
+export type { ActivityStats, ActivityTracker } from '../types/activity.js'
+export type { Credential } from '../types/credential.js'
+export type { SessionManager } from '../types/manager.js'
+export type {
+  ActivityTrackingOptions,
+  Clock,
+  CreateSessionOptions,
+  DeleteSessionOptions,
+  DeleteUserSessionsOptions,
+  GoseshOptions,
+  Logger,
+  RouteSessionOptions,
+  SignInOptions,
+  SignOutOptions,
+  VerifyTokenOptions,
+} from '../types/options.js'
+export type {
+  Session,
+  SessionId,
+  SessionIdInput,
+  SessionLifetime,
+  SessionMetadata,
+  SessionToken,
+  TokenInput,
+} from '../types/session.js'
+export type {
+  ActivityRecorder,
+  AllSessionsDeleter,
+  ExpiredSessionSweeper,
+  SessionExtension,
+  SessionLister,
+  SessionStore,
+} from '../types/store.js'
+export type { BearerCredentialOptions } from './credentials/bearer.js'
+export type { CookieCredentialOptions } from './credentials/cookie.js'
+export type { GoseshErrorCode } from './errors.js'
+export type { MemoryStoreOptions } from './stores/memory.js'
+export { bearerCredential, cookieCredential, FlushError, GoseshError, isSessionId, MemoryStore }
+
+interface NamedExports {
+  readonly bearerCredential: typeof bearerCredential
+  readonly cookieCredential: typeof cookieCredential
+  readonly FlushError: typeof FlushError
+  readonly GoseshError: typeof GoseshError
+  readonly isSessionId: typeof isSessionId
+  readonly MemoryStore: typeof MemoryStore
+}
+
+/** The plugin. `require('gosesh')` is this function too, so the other exports hang on it. */
+const gosesh: typeof plugin & NamedExports = Object.assign(plugin, {
+  bearerCredential,
+  cookieCredential,
+  FlushError,
+  GoseshError,
+  isSessionId,
+  MemoryStore,
+})
+
+export default gosesh
+export { gosesh as 'module.exports' }

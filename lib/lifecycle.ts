@@ -1,0 +1,99 @@
+import type { FastifyInstance } from 'fastify'
+import { ActivityFlusher, publicTracker } from './activity/tracker.js'
+import { hasCapability, requireCapability } from './capabilities.js'
+import { checkLogger, checkStore, isPromise, type Settings } from './options.js'
+import type { Runtime } from './session/runtime.js'
+import { StoreCalls } from './session/store-calls.js'
+import { Sweeper } from './session/sweeper.js'
+
+const minSweepGrace = 5 * 60_000
+const defaultSweepInterval = 10 * 60_000
+
+/** Milliseconds in which activity recorded now is in the store for certain, while the store answers. */
+function flushMargin({ activityTracking }: Settings): number {
+  return activityTracking === null ? 0 : 2 * activityTracking.flushInterval + activityTracking.flushTimeout
+}
+
+/** The lifetimes of `app.gosesh.createSession`: the bearer credential's where there is one, else the first's. */
+function defaultLifetime({ credentials }: Settings): Runtime['defaultLifetime'] {
+  const found = credentials.find((credential) => credential.name === 'bearer') ?? credentials[0]
+  const { idleTimeout, absoluteTimeout } = found as NonNullable<typeof found>
+  return { idleTimeout, absoluteTimeout }
+}
+
+/** Builds what sessions are handled with, starts what runs by itself, and stops it. */
+export class Lifecycle {
+  readonly runtime: Runtime
+  readonly #settings: Settings
+  #flusher: ActivityFlusher | null = null
+  #sweeper: Sweeper | null = null
+
+  constructor(app: FastifyInstance, settings: Settings) {
+    const { store, clock, refreshInterval, storeTimeout } = settings
+    this.#settings = settings
+    // Awaited in `onReady`; a rejection until then is not an unhandled one.
+    if (isPromise(store)) store.catch(() => {})
+    this.runtime = {
+      clock,
+      refreshInterval,
+      defaultLifetime: defaultLifetime(settings),
+      log: app.log,
+      calls: typeof store === 'function' || isPromise(store) ? null : new StoreCalls(store, storeTimeout),
+      tracking: null,
+    }
+  }
+
+  /** `onReady`: every plugin has loaded, so what the options ask the instance for is there. */
+  async start(app: FastifyInstance): Promise<void> {
+    const { store, logger, storeTimeout } = this.#settings
+    this.runtime.log = checkLogger(typeof logger === 'function' ? logger(app) : logger)
+    this.runtime.calls ??= new StoreCalls(
+      checkStore(await (typeof store === 'function' ? store(app) : store)),
+      storeTimeout,
+    )
+    const { calls } = this.runtime
+    // Both are built before either is started: what lacks a capability leaves no timer behind.
+    this.#flusher = this.#buildFlusher(calls)
+    this.#sweeper = this.#buildSweeper(calls)
+    this.#flusher?.start()
+    this.#sweeper?.start()
+  }
+
+  /** `onClose`: the last flush. Never rejects. */
+  async stop(): Promise<void> {
+    await Promise.all([this.#flusher?.stop(), this.#sweeper?.stop()])
+  }
+
+  #buildFlusher({ store }: StoreCalls): ActivityFlusher | null {
+    const { activityTracking, clock } = this.#settings
+    if (activityTracking === null) return null
+    const recorder = requireCapability(store, 'batchRecordActivity', 'The option activityTracking')
+    const flusher = new ActivityFlusher(recorder, activityTracking, clock, this.runtime.log)
+    const margin = flushMargin(this.#settings)
+    this.runtime.tracking = { tracker: publicTracker(flusher), pending: flusher, margin }
+    this.#warnOfShortIdleTimeouts(margin)
+    return flusher
+  }
+
+  #buildSweeper(calls: StoreCalls): Sweeper | null {
+    const { sweepInterval, clock, storeTimeout } = this.#settings
+    if (sweepInterval === null) return null
+    if (sweepInterval === undefined && !hasCapability(calls.store, 'deleteExpiredSessions')) return null
+    const store = requireCapability(calls.store, 'deleteExpiredSessions', 'The option sweepInterval')
+    const sweep = {
+      interval: sweepInterval ?? defaultSweepInterval,
+      grace: Math.max(minSweepGrace, flushMargin(this.#settings)),
+    }
+    return new Sweeper(new StoreCalls(store, storeTimeout), sweep, clock, this.runtime.log)
+  }
+
+  #warnOfShortIdleTimeouts(margin: number): void {
+    for (const { name, idleTimeout } of this.#settings.credentials) {
+      if (idleTimeout === null || idleTimeout > margin) continue
+      this.runtime.log.warn(
+        { credential: name, idleTimeout, margin },
+        'idleTimeout is within 2 × flushInterval + flushTimeout, so every request writes to the store; shorten flushInterval',
+      )
+    }
+  }
+}

@@ -1,0 +1,128 @@
+import type { FastifyInstance } from 'fastify'
+import type { Credential } from '../types/credential.js'
+import type { ActivityTrackingOptions, Clock, GoseshOptions, Logger } from '../types/options.js'
+import type { SessionStore } from '../types/store.js'
+import { checkCount, checkDelay, checkObject, hasMethods, optionError } from './check.js'
+import { cookieCredential } from './credentials/cookie.js'
+import type { FlushError } from './errors.js'
+import { MemoryStore } from './stores/memory.js'
+
+/** Options as the plugin uses them: checked, complete and frozen. */
+export interface Settings {
+  readonly store:
+    | SessionStore
+    | Promise<SessionStore>
+    | ((app: FastifyInstance) => SessionStore | Promise<SessionStore>)
+  readonly credentials: readonly Credential[]
+  readonly activityTracking: Complete<ActivityTrackingOptions> | null
+  readonly logger: Logger | ((app: FastifyInstance) => Logger)
+  readonly refreshInterval: number
+  readonly storeTimeout: number
+  /** `null`: never; `undefined`: not asked for, so only where the store can. */
+  readonly sweepInterval: number | null | undefined
+  readonly clock: Clock
+}
+
+type Complete<T> = { readonly [K in keyof T]-?: Exclude<T[K], undefined> }
+
+const known: readonly (keyof GoseshOptions)[] = [
+  'store',
+  'credentials',
+  'activityTracking',
+  'logger',
+  'refreshInterval',
+  'storeTimeout',
+  'sweepInterval',
+  'clock',
+]
+/** What `app.register` itself takes from the same object. */
+const fastifyKeys = ['prefix', 'logLevel', 'logSerializers']
+
+const storeMethods = [
+  'upsertUser',
+  'createSession',
+  'getSession',
+  'extendSession',
+  'deleteSession',
+  'deleteUserSessions',
+] as const satisfies readonly (keyof SessionStore)[]
+
+export function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
+  return hasMethods(value, ['then', 'catch'])
+}
+
+/** Returns the store; throws `GOSESH_ERR_OPTION` where it lacks one of the six methods. */
+export function checkStore(store: unknown): SessionStore {
+  if (hasMethods(store, storeMethods)) return store as SessionStore
+  throw optionError('store', store, `a session store, with the methods ${storeMethods.join(', ')}`)
+}
+
+/** Returns the logger; throws `GOSESH_ERR_OPTION` where it lacks a level. */
+export function checkLogger(logger: unknown): Logger {
+  if (hasMethods(logger, ['debug', 'info', 'warn', 'error'])) return logger as Logger
+  throw optionError(
+    'logger',
+    logger,
+    'a logger with debug, info, warn and error, or a function that returns one',
+  )
+}
+
+function checkCredentials(value: unknown): readonly Credential[] {
+  if (!Array.isArray(value) || value.length === 0) {
+    throw optionError('credentials', value, 'a list of credentials, such as [cookieCredential()]')
+  }
+  for (const [index, credential] of value.entries()) {
+    if (hasMethods(credential, ['read'])) continue
+    throw optionError(`credentials[${index}]`, credential, 'a credential, such as cookieCredential()')
+  }
+  return Object.freeze([...value])
+}
+
+function checkTracking(value: unknown): Settings['activityTracking'] {
+  if (value === undefined || value === false) return null
+  const name = 'activityTracking'
+  const given = checkObject(name, value, [
+    'flushInterval',
+    'flushTimeout',
+    'maxBatchSize',
+    'maxPending',
+    'onFlushError',
+  ])
+  const { flushInterval = 30_000, flushTimeout = 5_000, maxBatchSize = 5_000, maxPending = 1_000_000 } = given
+  const { onFlushError = () => {} } = given
+  if (typeof onFlushError !== 'function')
+    throw optionError(`${name}.onFlushError`, onFlushError, 'a function')
+  return Object.freeze({
+    flushInterval: checkDelay(`${name}.flushInterval`, flushInterval),
+    flushTimeout: checkDelay(`${name}.flushTimeout`, flushTimeout),
+    maxBatchSize: checkCount(`${name}.maxBatchSize`, maxBatchSize),
+    maxPending: checkCount(`${name}.maxPending`, maxPending),
+    onFlushError: onFlushError as (error: FlushError) => void,
+  })
+}
+
+/** Checks and completes what was given to `app.register(gosesh, options)`; throws `GOSESH_ERR_OPTION`. */
+export function parseOptions(options: GoseshOptions, app: FastifyInstance): Settings {
+  checkObject('', options, [...known, ...fastifyKeys])
+  const {
+    store = new MemoryStore(),
+    credentials = [cookieCredential()],
+    logger = app.log,
+    clock = Date,
+  } = options
+  const { refreshInterval = 60_000, storeTimeout = 2_000, sweepInterval } = options
+  if (typeof clock?.now !== 'function') throw optionError('clock', clock, 'an object with the method now')
+  return Object.freeze({
+    store: typeof store === 'function' || isPromise(store) ? store : checkStore(store),
+    credentials: checkCredentials(credentials),
+    activityTracking: checkTracking(options.activityTracking),
+    logger: typeof logger === 'function' ? logger : checkLogger(logger),
+    refreshInterval: checkDelay('refreshInterval', refreshInterval),
+    storeTimeout: checkDelay('storeTimeout', storeTimeout),
+    sweepInterval:
+      sweepInterval === null || sweepInterval === undefined
+        ? sweepInterval
+        : checkDelay('sweepInterval', sweepInterval),
+    clock,
+  })
+}

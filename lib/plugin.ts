@@ -1,0 +1,55 @@
+import cookie from '@fastify/cookie'
+import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
+import fp from 'fastify-plugin'
+import '../types/fastify.js'
+import type { GoseshOptions } from '../types/options.js'
+import { GoseshError } from './errors.js'
+import { Lifecycle } from './lifecycle.js'
+import { parseOptions } from './options.js'
+import { ReplySigner, replyState } from './reply.js'
+import { RequestGuard, verifiedBy } from './request.js'
+import { addCacheHeaders } from './response-headers.js'
+import { routePolicy } from './route-policy.js'
+import { Manager } from './session/manager.js'
+import { Verifier } from './session/verifier.js'
+
+async function registerSessions(app: FastifyInstance, options: GoseshOptions): Promise<void> {
+  if (app.hasDecorator('gosesh')) throw new GoseshError('GOSESH_ERR_REGISTERED_TWICE')
+  const settings = parseOptions(options, app)
+  const { credentials, clock } = settings
+  const usesCookies = credentials.some((credential) => credential.header.toLowerCase() === 'cookie')
+  if (usesCookies && !app.hasPlugin('@fastify/cookie')) await app.register(cookie)
+
+  const lifecycle = new Lifecycle(app, settings)
+  const { runtime } = lifecycle
+  const verifier = new Verifier(runtime)
+  const manager = new Manager(runtime, verifier)
+  const guard = new RequestGuard(credentials, verifier, clock)
+  const signer = new ReplySigner(credentials, manager, () => runtime.log)
+
+  app.decorate('gosesh', manager)
+  app.decorate('requireSession', async (request) => void guard.requireSession(request))
+  app.decorateRequest('session', null)
+  app.decorateRequest(verifiedBy, null)
+  app.decorateRequest('requireSession', function () {
+    return guard.requireSession(this)
+  })
+  app.decorateReply(replyState, null)
+  app.decorateReply('signIn', function (userId, signInOptions) {
+    return signer.signIn(this, userId, signInOptions)
+  })
+  app.decorateReply('signOut', function (signOutOptions) {
+    return signer.signOut(this, signOutOptions)
+  })
+
+  app.addHook('onRoute', (route) => void routePolicy(route.config?.session))
+  app.addHook('onRequest', guard.onRequest)
+  app.addHook('onSend', addCacheHeaders)
+  app.addHook('onReady', () => lifecycle.start(app))
+  app.addHook('onClose', () => lifecycle.stop())
+}
+
+export const plugin: FastifyPluginAsync<GoseshOptions> = fp(registerSessions, {
+  name: 'gosesh',
+  fastify: '5.x',
+})
