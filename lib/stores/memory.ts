@@ -121,8 +121,9 @@ export class MemoryStore
       const at = date.getTime()
       if (stored === undefined || at <= stored.lastActivityAt) continue
       stored.lastActivityAt = at
-      if (stored.idleTimeout !== null) {
-        stored.idleDeadline = Math.min(stored.absoluteDeadline, at + stored.idleTimeout)
+      if (stored.idleTimeout !== null && stored.idleDeadline !== null) {
+        const idleDeadline = Math.min(stored.absoluteDeadline, at + stored.idleTimeout)
+        stored.idleDeadline = Math.max(stored.idleDeadline, idleDeadline)
       }
       moved++
     }

@@ -22,7 +22,7 @@ t.test('the packed package', async (t) => {
     t.same(others, ['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json'])
     for (const entry of Object.values<{ types?: string; default?: string } | string>(manifest.exports)) {
       const files = typeof entry === 'string' ? [entry] : [entry.types, entry.default]
-      for (const file of files) t.ok(paths.includes(String(file).replace('./', '')), file)
+      for (const file of files) t.ok(paths.includes(String(file).replace('./', '')), `${file} is packed`)
     }
   })
 

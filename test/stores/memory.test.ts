@@ -1,0 +1,149 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import t from 'tap'
+import { MemoryStore, type MemoryStoreOptions } from '../../lib/stores/memory.js'
+import { sessionStoreContract } from '../../lib/testing/store-contract.js'
+import { createToken, sessionIdOf } from '../../lib/token.js'
+import type { Session, SessionId } from '../../types/session.js'
+
+const now = Date.now()
+
+setFlagsFromString('--expose-gc')
+const collectGarbage: () => void = runInNewContext('gc')
+
+/** Bytes in use, once what other tests left has been collected. */
+async function heapUsed(): Promise<number> {
+  await nextTurn()
+  collectGarbage()
+  return process.memoryUsage().heapUsed
+}
+
+function session(userId = 'user', deadline = now + 3_600_000): Session {
+  return {
+    id: sessionIdOf(createToken()),
+    userId,
+    createdAt: new Date(now),
+    lastActivityAt: new Date(now),
+    idleTimeout: null,
+    idleDeadline: null,
+    absoluteDeadline: new Date(deadline),
+    metadata: null,
+  }
+}
+
+async function filled(count: number, options?: MemoryStoreOptions): Promise<MemoryStore> {
+  const store = new MemoryStore(options)
+  for (let i = 0; i < count; i++) await store.createSession(session('user', now - 1))
+  return store
+}
+
+sessionStoreContract({
+  test: t.test,
+  createStore: () => new MemoryStore(),
+  capabilities: ['batchRecordActivity', 'listUserSessions', 'deleteExpiredSessions', 'deleteAllSessions'],
+})
+
+t.test('past maxSessions a creation rejects, and leaves the store as it was', async (t) => {
+  const store = await filled(2, { maxSessions: 2 })
+  const refused = session('refused')
+  await t.rejects(store.createSession(refused), { code: 'GOSESH_ERR_STORE_FULL', statusCode: 503 })
+  t.equal(await store.getSession(refused.id), null)
+  t.strictSame(await store.listUserSessions('refused'), [])
+  t.equal(await store.deleteAllSessions(), 2)
+})
+
+t.test('a full store says of an id that exists that it exists', async (t) => {
+  const store = new MemoryStore({ maxSessions: 1 })
+  const first = session()
+  await store.createSession(first)
+  await t.rejects(store.createSession(first), { code: 'GOSESH_ERR_SESSION_EXISTS' })
+})
+
+t.test('every way of deleting makes room in a full store', async (t) => {
+  const ways: Record<string, (store: MemoryStore) => Promise<unknown>> = {
+    deleteSession: async (store) => {
+      const [first] = await store.listUserSessions('user')
+      return first && store.deleteSession(first.id)
+    },
+    deleteUserSessions: (store) => store.deleteUserSessions('user'),
+    deleteExpiredSessions: (store) => store.deleteExpiredSessions(new Date(now), 1),
+    deleteAllSessions: (store) => store.deleteAllSessions(),
+  }
+  for (const [name, way] of Object.entries(ways)) {
+    const store = await filled(3, { maxSessions: 3 })
+    await t.rejects(store.createSession(session()), { code: 'GOSESH_ERR_STORE_FULL' }, name)
+    await way(store)
+    await t.resolves(store.createSession(session()), name)
+  }
+})
+
+t.test('a wrong maxSessions throws, naming the option and the value', async (t) => {
+  for (const [value, shown] of [
+    [0, '0'],
+    [-1, '-1'],
+    [1.5, '1.5'],
+    [Number.NaN, 'NaN'],
+    [Number.POSITIVE_INFINITY, 'Infinity'],
+    ['10', "'10'"],
+  ] as const) {
+    t.throws(() => new MemoryStore({ maxSessions: value as number }), {
+      code: 'GOSESH_ERR_OPTION',
+      message: `Option maxSessions is ${shown}; expected a whole number, 1 or more`,
+    })
+  }
+})
+
+t.test('an unknown option throws, naming it and the known ones', async (t) => {
+  t.throws(() => new MemoryStore({ maxSession: 5 } as MemoryStoreOptions), {
+    code: 'GOSESH_ERR_OPTION',
+    message: 'Option MemoryStore.maxSession is 5; expected no such option; known are maxSessions',
+  })
+})
+
+t.test('options that are no object throw', async (t) => {
+  for (const options of [null, 5, []]) {
+    t.throws(() => new MemoryStore(options as MemoryStoreOptions), { code: 'GOSESH_ERR_OPTION' })
+  }
+})
+
+t.test('maxSessions given as undefined is the default', async (t) => {
+  await t.resolves(filled(1, { maxSessions: undefined }))
+})
+
+t.test('a sweep of many sessions lets other work run in between', async (t) => {
+  const store = await filled(25_000)
+  let ended = false
+  const sweep = store.deleteExpiredSessions(new Date(now), 30_000).finally(() => {
+    ended = true
+  })
+  await nextTurn()
+  t.equal(ended, false, 'a turn of the event loop came first')
+  t.equal(await sweep, 25_000)
+})
+
+t.test('a session deleted during a sweep is counted once, and one created meanwhile stays', async (t) => {
+  const store = await filled(25_000)
+  const sweep = store.deleteExpiredSessions(new Date(now), 30_000)
+  const live = session()
+  await store.createSession(live)
+  const deleted = await store.deleteUserSessions('user', { except: live.id })
+  t.equal((await sweep) + deleted, 25_000)
+  t.strictSame(await store.getSession(live.id), live)
+})
+
+t.test('a user whose sessions are gone takes no memory', async (t) => {
+  const store = new MemoryStore()
+  const [users, idLength] = [1_000, 20_000]
+  const ids: SessionId[] = []
+  for (let i = 0; i < users; i++) {
+    // Of bytes, because a repeated string shares its parts.
+    const signedIn = session(Buffer.alloc(idLength, `user ${i} `).toString('latin1'))
+    await store.createSession(signedIn)
+    ids.push(signedIn.id)
+  }
+  const full = await heapUsed()
+  for (const id of ids) await store.deleteSession(id)
+  t.ok(full - (await heapUsed()) > 0.8 * users * idLength, 'the user ids are gone too')
+  t.strictSame(await store.listUserSessions('user 1'), [], 'while the store lives on')
+})

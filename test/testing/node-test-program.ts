@@ -1,0 +1,12 @@
+import { test } from 'node:test'
+import { MemoryStore } from '../../lib/stores/memory.js'
+import { sessionStoreContract } from '../../lib/testing/store-contract.js'
+
+class StoreWithoutList extends MemoryStore {
+  constructor() {
+    super()
+    Object.assign(this, { listUserSessions: undefined })
+  }
+}
+
+sessionStoreContract({ test, createStore: () => new StoreWithoutList() })
