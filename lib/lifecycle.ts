@@ -14,9 +14,9 @@ function flushMargin({ activityTracking }: Settings): number {
   return activityTracking === null ? 0 : 2 * activityTracking.flushInterval + activityTracking.flushTimeout
 }
 
-/** The lifetimes of `app.gosesh.createSession`: the bearer credential's where there is one, else the first's. */
+/** The lifetimes of `app.gosesh.createSession`: of the first credential that its client keeps itself, else of the first. */
 function defaultLifetime({ credentials }: Settings): Runtime['defaultLifetime'] {
-  const found = credentials.find((credential) => credential.name === 'bearer') ?? credentials[0]
+  const found = credentials.find((credential) => credential.write === undefined) ?? credentials[0]
   const { idleTimeout, absoluteTimeout } = found as NonNullable<typeof found>
   return { idleTimeout, absoluteTimeout }
 }

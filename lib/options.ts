@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import type { Credential } from '../types/credential.js'
 import type { ActivityTrackingOptions, Clock, GoseshOptions, Logger } from '../types/options.js'
 import type { SessionStore } from '../types/store.js'
-import { checkCount, checkDelay, checkObject, hasMethods, optionError } from './check.js'
+import { checkCount, checkDelay, checkLifetimes, checkObject, hasMethods, optionError } from './check.js'
 import { cookieCredential } from './credentials/cookie.js'
 import type { FlushError } from './errors.js'
 import { MemoryStore } from './stores/memory.js'
@@ -71,11 +71,26 @@ function checkCredentials(value: unknown): readonly Credential[] {
   if (!Array.isArray(value) || value.length === 0) {
     throw optionError('credentials', value, 'a list of credentials, such as [cookieCredential()]')
   }
-  for (const [index, credential] of value.entries()) {
-    if (hasMethods(credential, ['read'])) continue
-    throw optionError(`credentials[${index}]`, credential, 'a credential, such as cookieCredential()')
-  }
+  for (const [index, credential] of value.entries()) checkCredential(`credentials[${index}]`, credential)
   return Object.freeze([...value])
+}
+
+function checkCredential(name: string, value: unknown): void {
+  if (!hasMethods(value, ['read'])) throw optionError(name, value, 'a credential, such as cookieCredential()')
+  const credential = value as Record<string, unknown>
+  for (const key of ['name', 'header']) {
+    if (typeof credential[key] !== 'string') throw optionError(`${name}.${key}`, credential[key], 'a string')
+  }
+  const { challenge, idleTimeout, absoluteTimeout } = credential
+  if (challenge !== null && typeof challenge !== 'string') {
+    throw optionError(`${name}.challenge`, challenge, 'an authentication scheme, or null')
+  }
+  checkLifetimes({ idleTimeout, absoluteTimeout }, null)
+}
+
+/** A class where one of its instances belongs would be called without `new`. */
+function isClass(value: unknown): boolean {
+  return typeof value === 'function' && /^class\b/.test(Function.prototype.toString.call(value))
 }
 
 function checkTracking(value: unknown): Settings['activityTracking'] {
@@ -111,6 +126,7 @@ export function parseOptions(options: GoseshOptions, app: FastifyInstance): Sett
     clock = Date,
   } = options
   const { refreshInterval = 60_000, storeTimeout = 2_000, sweepInterval } = options
+  if (isClass(store)) throw optionError('store', store, 'an instance, such as new MemoryStore()')
   if (typeof clock?.now !== 'function') throw optionError('clock', clock, 'an object with the method now')
   return Object.freeze({
     store: typeof store === 'function' || isPromise(store) ? store : checkStore(store),

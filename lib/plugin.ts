@@ -24,11 +24,11 @@ async function registerSessions(app: FastifyInstance, options: GoseshOptions): P
   const { runtime } = lifecycle
   const verifier = new Verifier(runtime)
   const manager = new Manager(runtime, verifier)
-  const guard = new RequestGuard(credentials, verifier, clock)
+  const guard = new RequestGuard(manager, credentials, verifier, clock)
   const signer = new ReplySigner(credentials, manager, () => runtime.log)
 
   app.decorate('gosesh', manager)
-  app.decorate('requireSession', async (request) => void guard.requireSession(request))
+  app.decorate('requireSession', async (request) => void request.requireSession())
   app.decorateRequest('session', null)
   app.decorateRequest(verifiedBy, null)
   app.decorateRequest('requireSession', function () {

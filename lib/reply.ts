@@ -2,11 +2,11 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Credential } from '../types/credential.js'
 import type { Logger, SignInOptions, SignOutOptions } from '../types/options.js'
 import type { Session, SessionId, SessionToken } from '../types/session.js'
-import { checkObject } from './check.js'
+import { checkBoolean, checkObject } from './check.js'
 import { readToken, resolveCredential } from './credentials/resolve.js'
 import { isCrossOrigin } from './cross-origin.js'
 import { GoseshError } from './errors.js'
-import { sessionLifetime } from './session/input.js'
+import { createSessionKeys, sessionLifetime } from './session/input.js'
 import type { Manager } from './session/manager.js'
 import { sessionIdOf } from './token.js'
 
@@ -58,19 +58,20 @@ export class ReplySigner {
   }
 
   async signIn(reply: FastifyReply, userId: string, options: SignInOptions = {}): Promise<Session> {
-    checkObject('signIn', options, ['idleTimeout', 'absoluteTimeout', 'metadata', 'allowCrossOrigin'])
+    checkObject('signIn', options, [...createSessionKeys, 'allowCrossOrigin'])
+    const allowCrossOrigin = checkBoolean('signIn.allowCrossOrigin', options.allowCrossOrigin ?? false)
     const writer = this.#credentials.find((credential) => credential.write !== undefined)
     if (writer === undefined) throw new GoseshError('GOSESH_ERR_CREDENTIAL_NOT_WRITABLE')
-    if (!options.allowCrossOrigin && isCrossOrigin(reply.request))
-      throw new GoseshError('GOSESH_ERR_CROSS_ORIGIN')
+    if (!allowCrossOrigin && isCrossOrigin(reply.request)) throw new GoseshError('GOSESH_ERR_CROSS_ORIGIN')
     const state = stateOf(reply)
     return await inOrder(state, () => this.#signIn(reply, state, writer, userId, options))
   }
 
   async signOut(reply: FastifyReply, options: SignOutOptions = {}): Promise<void> {
     checkObject('signOut', options, ['everywhere'])
+    const everywhere = checkBoolean('signOut.everywhere', options.everywhere ?? false)
     const state = stateOf(reply)
-    await inOrder(state, () => this.#signOut(reply, state, options.everywhere ?? false))
+    await inOrder(state, () => this.#signOut(reply, state, everywhere))
   }
 
   async #signIn(
@@ -101,7 +102,6 @@ export class ReplySigner {
 
   /** The session that this reply signed in before, else the one that the same credential presented. */
   async #deletePrevious(reply: FastifyReply, state: ReplyState, writer: Credential): Promise<void> {
-    if (state.session === null) return
     const id = state.session?.id ?? presentedId(writer, reply)
     if (id !== null) await this.#manager.deleteSession(id)
   }
@@ -137,8 +137,10 @@ export class ReplySigner {
       await this.#delete(state.session.id, everywhere ? state.session.userId : null)
       return state.credentials
     }
-    const presented = state.session === null ? null : resolveCredential(this.#credentials, reply.request)
-    if (presented === null) return this.#credentials
+    if (state.session === null) return state.credentials
+    const presented = resolveCredential(this.#credentials, reply.request)
+    // A page of another site can have a request sent without its cookie, and must not have the cookie cleared by it.
+    if (presented === null) return isCrossOrigin(reply.request) ? [] : this.#credentials
     // Only a live session can speak for all of its user's.
     const session = everywhere ? await this.#verified(reply.request, presented.token) : null
     await this.#delete(sessionIdOf(presented.token), session?.userId ?? null)
@@ -153,7 +155,8 @@ export class ReplySigner {
 
   async #delete(id: SessionId, everyOf: string | null): Promise<void> {
     if (everyOf !== null) await this.#manager.deleteUserSessions(everyOf)
-    else await this.#manager.deleteSession(id)
+    // Where it is gone already, this forgets its pending activity.
+    await this.#manager.deleteSession(id)
   }
 
   #warnOfTransport(reply: FastifyReply, writer: Credential): void {

@@ -21,10 +21,10 @@ export function addCacheHeaders(
 ): void {
   const credential = request[verifiedBy]
   const changed = reply[replyState]?.credentials
-  if (credential !== null || changed !== undefined) {
+  if (credential || changed !== undefined) {
     if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store')
     let vary = [reply.getHeader('vary') ?? []].flat().join(', ')
-    if (credential !== null) vary = addToVary(vary, credential.header)
+    if (credential) vary = addToVary(vary, credential.header)
     for (const { header } of changed ?? []) vary = addToVary(vary, header)
     if (vary !== '') reply.header('vary', vary)
   }

@@ -15,6 +15,12 @@ export function within<T>(promise: Promise<T>, ms: number, late: () => Error): P
   })
 }
 
+export function delay(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, ms)
+  })
+}
+
 /** Runs `task` again and again, each time at most `interval` milliseconds after the last run ended. */
 export interface Repetition {
   stop(): void
@@ -22,14 +28,14 @@ export interface Repetition {
 
 /**
  * Each delay is shortened by up to a tenth, at random, so that nodes started together drift apart and `interval`
- * stays the upper bound. The timer does not keep the process alive. `task` must not reject.
+ * stays the upper bound. The timer does not keep the process alive.
  */
 export function repeat(interval: number, task: () => Promise<void>): Repetition {
   let timer: NodeJS.Timeout
   let stopped = false
   const arm = (): void => {
     if (stopped) return
-    timer = setTimeout(() => void task().then(arm), interval * (1 - Math.random() / 10))
+    timer = setTimeout(() => void task().then(arm, arm), interval * (1 - Math.random() / 10))
     timer.unref()
   }
   arm()

@@ -235,6 +235,9 @@ t.test('several credentials', async (t) => {
     const invalid = await bearer.inject({ url: '/me', headers: { authorization: `Bearer ${token}` } })
     t.equal(invalid.headers['www-authenticate'], 'Bearer error="invalid_token"')
     t.equal((await buildApp(t).inject('/me')).headers['www-authenticate'], undefined)
+    const own = buildApp(t, { credentials: [bearerCredential()] })
+    own.setErrorHandler(async (_error, _request, reply) => reply.code(401).send({ own: true }))
+    t.match(await own.inject('/me'), { body: '{"own":true}', headers: { 'www-authenticate': 'Bearer' } })
   })
 
   t.test('one of the application’s own is used like ours', async (t) => {

@@ -21,6 +21,17 @@ t.test('a wrong option fails start-up, naming the option, the value and what wou
       { credentials: [cookieCredential] },
       /^Option credentials\[0\] is \[Function: cookieCredential\]; expected a cred/,
     ],
+    [{ credentials: [{ read() {} }] }, /^Option credentials\[0\].name is undefined; expected a string/],
+    [{ credentials: [{ ...bearerCredential(), header: 1 }] }, /^Option credentials\[0\].header is 1/],
+    [
+      { credentials: [{ ...bearerCredential(), challenge: undefined }] },
+      /^Option credentials\[0\].challenge is undef/,
+    ],
+    [{ credentials: [{ ...bearerCredential(), absoluteTimeout: 0 }] }, /^Option absoluteTimeout is 0/],
+    [
+      { store: MemoryStore },
+      /^Option store is \[class MemoryStore\]; expected an instance, such as new MemoryStore/,
+    ],
     [{ logger: {} }, /^Option logger is {}; expected a logger with debug, info, warn and error/],
     [{ logger: 'pino' }, /^Option logger is 'pino'/],
     [{ clock: {} }, /^Option clock is {}; expected an object with the method now/],

@@ -10,7 +10,7 @@ import gosesh, {
   type SessionStore,
 } from '../lib/index.js'
 import { addRoutes, buildApp, cookieOf, signIn, whoami } from './helpers/app.js'
-import { settle } from './helpers/clock.js'
+import { fakeTime, settle } from './helpers/clock.js'
 import { recordingLogger } from './helpers/logger.js'
 import { WatchedStore } from './helpers/store.js'
 
@@ -57,6 +57,51 @@ t.test('registration', async (t) => {
       else app.register(gosesh)
       await t.rejects(Promise.resolve(app.ready()), { code: 'GOSESH_ERR_REGISTERED_TWICE' })
     }
+  })
+
+  t.test('reaches contexts that were there before it', async (t) => {
+    const app = Fastify()
+    t.teardown(() => app.close())
+    app.register(async (early) => {
+      early.get('/open', async (request) => ({ session: request.session }))
+      early.get('/required', { config: { session: { required: true } } }, async () => 'in')
+      early.get('/hijacked', async (request, reply) => {
+        const { userId } = request.requireSession()
+        reply.hijack()
+        reply.raw.end(userId)
+      })
+    })
+    app.register(gosesh)
+    addRoutes(app)
+    t.same((await app.inject('/open')).json(), { session: null })
+    const { cookie } = await signIn(app)
+    for (const url of ['/required', '/hijacked']) {
+      t.equal((await app.inject(url)).statusCode, 401, url)
+      t.equal((await app.inject({ url, headers: { cookie } })).statusCode, 200, url)
+    }
+  })
+
+  t.test('in an inner context, then in the outer one, leaves the inner one its own sessions', async (t) => {
+    const app = Fastify()
+    t.teardown(() => app.close())
+    app.register(
+      async (inner) => {
+        inner.register(gosesh, { credentials: [cookieCredential({ name: 'admin' })] })
+        addRoutes(inner)
+      },
+      { prefix: '/admin' },
+    )
+    app.register(gosesh, { credentials: [cookieCredential({ name: 'shop' })] })
+    addRoutes(app)
+    const admin = cookieOf(await app.inject({ method: 'POST', url: '/admin/login', body: { user: 'root' } }))
+    const { cookie: shop } = await signIn(app)
+    const userOf = async (url: string, cookie: string) =>
+      (await app.inject({ url, headers: { cookie } })).json().userId
+    t.equal(await userOf('/admin/me', admin), 'root')
+    t.equal(await userOf('/admin/me', `${admin}; ${shop}`), 'root')
+    t.equal(await userOf('/me', `${admin}; ${shop}`), 'ada')
+    t.equal(await userOf('/admin/me', shop), undefined)
+    t.equal(await userOf('/me', admin), undefined)
   })
 
   t.test('in two sibling contexts makes two independent kinds of session', async (t) => {
@@ -224,8 +269,9 @@ t.test('the store', async (t) => {
       code: 'GOSESH_ERR_OPTION',
       message: /^Option store is {}/,
     })
-    const refused = Promise.reject(new Error('no database'))
-    const failing = buildApp(t, { store: refused })
+    const failing = buildApp(t, { store: Promise.reject(new Error('no database')) })
+    await failing.after()
+    await settle()
     await t.rejects(Promise.resolve(failing.ready()), { message: 'no database' })
   })
 })
@@ -256,6 +302,7 @@ t.test('closing', async (t) => {
   })
 
   t.test('goes on although the last flush fails', async (t) => {
+    const time = fakeTime(t)
     const store = new WatchedStore()
     const logger = recordingLogger()
     const app = Fastify()
@@ -268,7 +315,9 @@ t.test('closing', async (t) => {
     const { cookie } = await signIn(app)
     await whoami(app, cookie)
     store.fail('batchRecordActivity')
-    await app.close()
+    const closing = app.close()
+    await time.advance(5_000, 100)
+    await closing
     t.ok(closed)
     t.match(logger.withMessage('session activity lost at shutdown'), [
       { level: 'error', details: { lostCount: 1 } },

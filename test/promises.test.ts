@@ -163,6 +163,38 @@ t.test('promise 2: idle means idle', async (t) => {
     t.equal(store.counts.extendSession, 1, 'and none once it is extended')
   })
 
+  t.test('a flush that ends while the session is read, from before it', async (t) => {
+    const time = fakeTime(t)
+    const store = new WatchedStore()
+    const app = buildApp(t, { store, activityTracking: { flushInterval: 60 * minute } })
+    const { cookie } = await signIn(app, { idleTimeout: 10 * minute })
+    store.fail('extendSession')
+    await time.advance(5 * minute, minute)
+    await whoami(app, cookie)
+    await time.advance(6 * minute, minute)
+    store.on('getSession', async (proceed) => {
+      const stale = await proceed()
+      await app.gosesh.activityTracker?.flush()
+      return stale
+    })
+    t.ok(await whoami(app, cookie, '/poll'), 'judged on what was pending when the read began')
+  })
+
+  t.test('a request is judged as it arrived, however long the read takes', async (t) => {
+    const time = fakeTime(t)
+    const store = new WatchedStore()
+    const app = buildApp(t, { store, storeTimeout: minute })
+    const { cookie } = await signIn(app, { idleTimeout: 10 * minute })
+    await time.advance(10 * minute - 1, minute)
+    const release = store.hold('getSession')
+    const slow = whoami(app, cookie, '/poll')
+    await settle()
+    await time.advance(1_000)
+    release()
+    t.ok(await slow)
+    t.equal(await whoami(app, cookie, '/poll'), null)
+  })
+
   t.test('the absolute deadline stands, whatever the activity', async (t) => {
     const time = fakeTime(t)
     const app = buildApp(t, { activityTracking: {} })
@@ -233,7 +265,8 @@ t.test('promise 3: revoked means revoked', async (t) => {
       const { cookie, session } = await signIn(app)
       await time.advance(29.5 * minute, minute)
       store.on('extendSession', async (proceed) => {
-        await app.gosesh.deleteSession(session.id)
+        // By another node, so that this one learns of it by the extension alone.
+        await store.deleteSession(session.id)
         return await proceed()
       })
       t.equal(await whoami(app, cookie), null, 'anonymous')

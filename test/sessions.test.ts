@@ -1,7 +1,13 @@
 import auth from '@fastify/auth'
 import Fastify, { type FastifyReply } from 'fastify'
 import t from 'tap'
-import gosesh, { GoseshError, MemoryStore, type SessionMetadata } from '../lib/index.js'
+import gosesh, {
+  bearerCredential,
+  cookieCredential,
+  GoseshError,
+  MemoryStore,
+  type SessionMetadata,
+} from '../lib/index.js'
 import { buildApp, cookieOf, signIn, whoami } from './helpers/app.js'
 import { fakeTime, settle } from './helpers/clock.js'
 import { recordingLogger } from './helpers/logger.js'
@@ -119,6 +125,7 @@ t.test('signIn', async (t) => {
       [['ada', { metadata: big }], 'GOSESH_ERR_METADATA', 500],
       [['ada', { metadata: { n: 1 } }], 'GOSESH_ERR_METADATA', 500],
       [['ada', { metadata: ['a'] }], 'GOSESH_ERR_METADATA', 500],
+      [['ada', { allowCrossOrigin: 'false' }], 'GOSESH_ERR_OPTION', 500],
       [['ada', { metadata: 'a' }], 'GOSESH_ERR_METADATA', 500],
       [['ada', { metadata: { a: '\0' } }], 'GOSESH_ERR_METADATA', 500],
       [['ada', { idleTimeout: 0 }], 'GOSESH_ERR_OPTION', 500],
@@ -276,6 +283,7 @@ t.test('signIn', async (t) => {
       return 'sent'
     })
     await app.inject({ method: 'POST', url: '/late' })
+    t.same(store.counts, {}, 'nothing was created after the reply')
     await app.inject({ method: 'POST', url: '/unawaited' })
     await settle()
     const errors = await Promise.all(outcomes)
@@ -285,7 +293,7 @@ t.test('signIn', async (t) => {
 
   t.test('on a route with session: false reads the credential itself', async (t) => {
     const store = new WatchedStore()
-    const app = buildApp(t, { store })
+    const app = buildApp(t, { store, activityTracking: {} })
     app.post(
       '/plain/login',
       { config: { session: false } },
@@ -304,9 +312,11 @@ t.test('signIn', async (t) => {
     t.equal(await store.getSession(before.session.id), null)
     await signIn(app, { user: 'bo' })
     const headers = { cookie: cookieOf(response) }
+    const pending = app.gosesh.activityTracker?.stats.recorded
     const out = await app.inject({ method: 'POST', url: '/plain/logout', headers })
     t.match(out.cookies, [{ value: '' }])
     t.same(await app.gosesh.listUserSessions('bo'), [])
+    t.equal(app.gosesh.activityTracker?.stats.recorded, pending, 'signing out is no activity')
   })
 
   t.test('refuses a cross-origin request of an unsafe method (login CSRF)', async (t) => {
@@ -367,6 +377,44 @@ t.test('signOut', async (t) => {
     }
   })
 
+  t.test(
+    'does not clear the cookie for a page of another origin, whose request comes without it',
+    async (t) => {
+      const app = buildApp(t)
+      const headers = { 'sec-fetch-site': 'cross-site' }
+      const response = await app.inject({ method: 'POST', url: '/logout', headers })
+      t.equal(response.headers['set-cookie'], undefined)
+    },
+  )
+
+  t.test('and signIn on one reply leave none of the sessions that were presented', async (t) => {
+    const app = buildApp(t, { credentials: [bearerCredential(), cookieCredential()] })
+    app.post('/out-in', async (_request, reply) => {
+      await reply.signOut()
+      return await reply.signIn('ada')
+    })
+    app.post('/out-out', async (_request, reply) => {
+      await reply.signOut()
+      await reply.signOut()
+      return {}
+    })
+    await app.ready()
+    for (const [url, sessionsLeft] of [
+      ['/out-in', 1],
+      ['/out-out', 1],
+    ] as const) {
+      await app.gosesh.deleteAllSessions()
+      const { cookie } = await signIn(app)
+      const { token } = await app.gosesh.createSession('ada')
+      const headers = { cookie, authorization: `Bearer ${token}` }
+      const response = await app.inject({ method: 'POST', url, headers })
+      const left = await app.gosesh.listUserSessions('ada')
+      t.equal(left.length, sessionsLeft, url)
+      const kept = response.cookies[0]?.value === undefined ? cookie : cookieOf(response)
+      t.ok(await whoami(app, kept), 'the one that is left is the one whose cookie the browser has')
+    }
+  })
+
   t.test('everywhere ends all of the user’s sessions, and nobody else’s', async (t) => {
     const store = new WatchedStore()
     const app = buildApp(t, { store })
@@ -374,7 +422,7 @@ t.test('signOut', async (t) => {
     const other = await signIn(app, { user: 'bo' })
     store.reset()
     await app.inject({ method: 'POST', url: '/logout-everywhere', headers: { cookie: one.cookie } })
-    t.same(store.counts, { getSession: 1, deleteUserSessions: 1 })
+    t.same(store.counts, { getSession: 1, deleteUserSessions: 1, deleteSession: 1 })
     t.same([await whoami(app, one.cookie), await whoami(app, two.cookie)], [null, null])
     t.ok(await whoami(app, other.cookie))
   })
@@ -411,7 +459,10 @@ t.test('signOut', async (t) => {
   t.test('refuses an unknown option', async (t) => {
     const app = buildApp(t)
     app.post('/typo', async (_request, reply) => await reply.signOut({ everwhere: true } as object))
-    t.match((await app.inject({ method: 'POST', url: '/typo' })).json(), { code: 'GOSESH_ERR_OPTION' })
+    app.post('/text', async (_request, reply) => await reply.signOut({ everywhere: 'false' } as object))
+    for (const url of ['/typo', '/text']) {
+      t.match((await app.inject({ method: 'POST', url })).json(), { code: 'GOSESH_ERR_OPTION' })
+    }
   })
 })
 
@@ -497,11 +548,14 @@ t.test('app.gosesh', async (t) => {
     await t.rejects(app.gosesh.deleteUserSessions(undefined as never), { code: 'GOSESH_ERR_USER_ID' })
   })
 
-  t.test('deleteAllSessions ends all', async (t) => {
-    const app = buildApp(t)
+  t.test('deleteAllSessions ends all, and forgets their activity', async (t) => {
+    const app = buildApp(t, { activityTracking: {} })
     await app.ready()
     for (const user of ['ada', 'bo', 'bo']) await app.gosesh.createSession(user)
-    t.equal(await app.gosesh.deleteAllSessions(), 3)
+    const { token } = await app.gosesh.createSession('cy')
+    await app.gosesh.verifyToken(token)
+    t.equal(await app.gosesh.deleteAllSessions(), 4)
+    t.equal(app.gosesh.activityTracker?.pendingCount, 0)
     t.same(await app.gosesh.listUserSessions('bo'), [])
   })
 
@@ -525,6 +579,22 @@ t.test('app.gosesh', async (t) => {
     },
   )
 
+  t.test('refuses an unknown or wrong option in any call', async (t) => {
+    const app = buildApp(t)
+    await app.ready()
+    const { session, token } = await app.gosesh.createSession('ada')
+    for (const call of [
+      () => app.gosesh.deleteSession(session.id, { userID: 'bo' } as object),
+      () => app.gosesh.deleteSession(session.id, null as never),
+      () => app.gosesh.deleteUserSessions('ada', { excpt: session.id } as object),
+      () => app.gosesh.createSession('ada', { idletimeout: 5 } as object),
+      () => app.gosesh.verifyToken(token, { activity: 'no' as never }),
+    ]) {
+      await t.rejects(call() as Promise<unknown>, { code: 'GOSESH_ERR_OPTION' })
+    }
+    t.ok(await app.gosesh.verifyToken(token), 'and nothing was deleted')
+  })
+
   t.test('upsertUser is idempotent', async (t) => {
     const app = buildApp(t)
     await app.ready()
@@ -547,6 +617,8 @@ t.test('app.gosesh', async (t) => {
     })
     store.fail('listUserSessions', new GoseshError('GOSESH_ERR_STORE_SCHEMA'))
     await t.rejects(app.gosesh.listUserSessions('ada'), { code: 'GOSESH_ERR_STORE_SCHEMA' })
+    store.on('getSession', async () => undefined)
+    t.equal(await app.gosesh.verifyToken('x'.repeat(43)), null, 'undefined is as absent as null')
     store.hang('upsertUser')
     await t.rejects(app.gosesh.upsertUser('x'), {
       code: 'GOSESH_ERR_STORE_UNAVAILABLE',
@@ -608,6 +680,19 @@ t.test('sweeping', async (t) => {
     const { length } = store.calls
     await time.advance(60_000)
     t.equal(store.calls.length, length)
+  })
+
+  t.test('ends after the chunk that is being deleted when the app closes', async (t) => {
+    const time = fakeTime(t)
+    const store = new WatchedStore()
+    const app = buildApp(t, { store, sweepInterval: 1_000, storeTimeout: 60_000 })
+    await app.ready()
+    store.on('deleteExpiredSessions', () => new Promise((resolve) => setTimeout(resolve, 500, 1_000)))
+    await time.advance(1_100, 100)
+    const closing = app.close()
+    await time.advance(3_000, 100)
+    await closing
+    t.equal(store.counts.deleteExpiredSessions, 1, 'although the chunk was full')
   })
 
   t.test('is not done where sweepInterval is null', async (t) => {

@@ -37,8 +37,21 @@ t.test(
       gaps.every((gap) => gap >= 9_000 && gap <= 10_100),
       String(gaps),
     )
+    t.ok(new Set(gaps).size > 1, 'at random')
   },
 )
+
+t.test('repeat goes on after a task that rejects', async (t) => {
+  const time = fakeTime(t)
+  let runs = 0
+  const repetition = repeat(1_000, () => {
+    runs++
+    return Promise.reject(new Error('bug'))
+  })
+  await time.advance(5_000)
+  repetition.stop()
+  t.ok(runs >= 4)
+})
 
 t.test('a repetition that is stopped while its task runs does not go on', async (t) => {
   const time = fakeTime(t)

@@ -34,4 +34,5 @@ export interface PendingActivity {
   /** The latest activity that is not in the store yet. */
   latest(id: SessionId): number | undefined
   forget(id: SessionId): void
+  forgetAll(): void
 }

@@ -1,4 +1,3 @@
-import type { onRequestAsyncHookHandler } from 'fastify'
 import type { SessionManager } from './manager.js'
 import type { RouteSessionOptions, SignInOptions, SignOutOptions } from './options.js'
 import type { Session } from './session.js'
@@ -8,7 +7,7 @@ declare module 'fastify' {
     /** Sessions apart from a reply: list, verify, delete. */
     gosesh: SessionManager
     /** A hook that answers 401 to a request without a session. `config.session.required` is the safer way. */
-    requireSession: onRequestAsyncHookHandler
+    requireSession: (request: Pick<FastifyRequest, 'requireSession'>) => Promise<void>
   }
 
   interface FastifyRequest {
@@ -20,7 +19,9 @@ declare module 'fastify' {
 
   interface FastifyReply {
     /**
-     * Begins a session and writes its credential; the session that the same credential presented is deleted. Rejects
+     * Begins a session and writes its credential; the session that the same credential presented is deleted. Await it
+     * before the reply is sent, streamed or hijacked. Rejects with 403 `GOSESH_ERR_CROSS_ORIGIN` for a request of an
+     * unsafe method from a page of another origin,
      * with 503 where the store cannot, and with `GOSESH_ERR_CREDENTIAL_NOT_WRITABLE` where no credential can be
      * written.
      */
@@ -31,6 +32,6 @@ declare module 'fastify' {
 
   interface FastifyContextConfig {
     /** `false`: no session work at all on this route. */
-    session?: false | RouteSessionOptions
+    session?: false | RouteSessionOptions | undefined
   }
 }

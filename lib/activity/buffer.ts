@@ -59,6 +59,12 @@ export class ActivityBuffer {
     if (this.#inFlight.delete(id) && waited) this.#overlap--
   }
 
+  forgetAll(): void {
+    this.#waiting.clear()
+    this.#inFlight.clear()
+    this.#overlap = 0
+  }
+
   /**
    * Puts all that waits in flight and yields it in batches. Each stays pending until it is settled, by `written` or
    * `putBack`; what has not been yielded when the caller breaks off goes back to waiting. One flight at a time.

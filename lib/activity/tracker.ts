@@ -4,7 +4,7 @@ import type { Clock, Logger } from '../../types/options.js'
 import type { SessionId } from '../../types/session.js'
 import type { ActivityRecorder } from '../../types/store.js'
 import { FlushError, GoseshError } from '../errors.js'
-import { type Repetition, repeat, within } from '../timing.js'
+import { delay, type Repetition, repeat, within } from '../timing.js'
 import { isSessionId } from '../token.js'
 import { ActivityBuffer } from './buffer.js'
 
@@ -27,6 +27,9 @@ function timeOf(at: unknown): number {
     return Number.NaN
   }
 }
+
+/** How often the last flush is tried, within `flushTimeout`. */
+const lastTries = 3
 
 class LateFlush extends Error {}
 
@@ -94,6 +97,10 @@ export class ActivityFlusher implements PendingActivity {
     this.#buffer.forget(id)
   }
 
+  forgetAll(): void {
+    this.#buffer.forgetAll()
+  }
+
   start(): void {
     this.#repetition = repeat(this.#settings.flushInterval, () => this.flush().catch(() => {}))
   }
@@ -115,7 +122,7 @@ export class ActivityFlusher implements PendingActivity {
     this.#repetition?.stop()
     let cause: unknown
     try {
-      await within(this.flush(), this.#settings.flushTimeout, () => this.#late())
+      await within(this.#writeRest(), this.#settings.flushTimeout, () => this.#late())
     } catch (error) {
       cause = error
     }
@@ -124,6 +131,18 @@ export class ActivityFlusher implements PendingActivity {
     if (lost === 0) return
     this.#stats.lost += lost
     this.#log.error({ err: cause, lostCount: lost }, 'session activity lost at shutdown')
+  }
+
+  /** A failure that passes, such as a connection that was reset, must not cost what is left. */
+  async #writeRest(): Promise<void> {
+    for (let tries = lastTries; tries > 1 && !this.#closed; tries--) {
+      try {
+        return await this.flush()
+      } catch {
+        await delay(this.#settings.flushTimeout / 10)
+      }
+    }
+    await this.flush()
   }
 
   #late(): Error {

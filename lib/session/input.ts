@@ -19,10 +19,23 @@ export function checkUserId(value: unknown): string {
   return value
 }
 
+/** The options of `createSession`. */
+export const createSessionKeys: readonly (keyof CreateSessionOptions)[] = [
+  'idleTimeout',
+  'absoluteTimeout',
+  'metadata',
+]
+
+function isPlainObject(value: unknown): value is object {
+  if (typeof value !== 'object' || value === null) return false
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === null || prototype === Object.prototype
+}
+
 /** A frozen copy of the metadata; throws `GOSESH_ERR_METADATA`. */
 export function checkMetadata(value: unknown): SessionMetadata | null {
   if (value === undefined || value === null) return null
-  if (typeof value !== 'object' || Array.isArray(value)) throw new GoseshError('GOSESH_ERR_METADATA')
+  if (!isPlainObject(value)) throw new GoseshError('GOSESH_ERR_METADATA')
   const entries = Object.entries(value)
   const text = entries
     .flat()

@@ -9,9 +9,10 @@ import type {
 import type { Session, SessionId, SessionIdInput, SessionToken, TokenInput } from '../../types/session.js'
 import type { SessionStore } from '../../types/store.js'
 import { requireCapability } from '../capabilities.js'
+import { checkBoolean, checkObject } from '../check.js'
 import { GoseshError } from '../errors.js'
 import { createToken, isSessionId, isSessionToken, sessionIdOf } from '../token.js'
-import { checkMetadata, checkUserId, sessionLifetime } from './input.js'
+import { checkMetadata, checkUserId, createSessionKeys, sessionLifetime } from './input.js'
 import { idleDeadlineAt, isExpired, withActivity } from './lifetime.js'
 import { type Runtime, storeCalls } from './runtime.js'
 import type { StoreCalls } from './store-calls.js'
@@ -44,6 +45,7 @@ export class Manager implements SessionManager {
     userId: string,
     options: CreateSessionOptions = {},
   ): Promise<{ session: Session; token: SessionToken }> {
+    checkObject('createSession', options, createSessionKeys)
     const token = createToken()
     const session = this.#newSession(sessionIdOf(token), checkUserId(userId), options)
     await this.#insert(session)
@@ -51,11 +53,14 @@ export class Manager implements SessionManager {
   }
 
   async verifyToken(token: TokenInput, options: VerifyTokenOptions = {}): Promise<Session | null> {
+    checkObject('verifyToken', options, ['activity'])
+    const activity = checkBoolean('verifyToken.activity', options.activity ?? true)
     if (!isSessionToken(token)) return null
-    return await this.#verifier.verify(token, this.#runtime.clock.now(), options.activity ?? true)
+    return await this.#verifier.verify(token, this.#runtime.clock.now(), activity)
   }
 
   async deleteSession(id: SessionIdInput, options: DeleteSessionOptions = {}): Promise<boolean> {
+    checkObject('deleteSession', options, ['userId'])
     const calls = this.#calls
     if (!isSessionId(id)) return false
     // A `userId` that is there and undefined must not come to mean anybody's session.
@@ -70,6 +75,7 @@ export class Manager implements SessionManager {
   }
 
   async deleteUserSessions(userId: string, options: DeleteUserSessionsOptions = {}): Promise<number> {
+    checkObject('deleteUserSessions', options, ['except'])
     const user = checkUserId(userId)
     const { except } = options
     if (except !== undefined && !isSessionId(except)) throw new GoseshError('GOSESH_ERR_SESSION_ID')
@@ -78,7 +84,9 @@ export class Manager implements SessionManager {
 
   async deleteAllSessions(): Promise<number> {
     const store = requireCapability(this.#calls.store, 'deleteAllSessions', 'app.gosesh.deleteAllSessions()')
-    return await this.#calls.run('deleteAllSessions', () => store.deleteAllSessions())
+    const deleted = await this.#calls.run('deleteAllSessions', () => store.deleteAllSessions())
+    this.#runtime.tracking?.pending.forgetAll()
+    return deleted
   }
 
   async listUserSessions(userId: string): Promise<Session[]> {

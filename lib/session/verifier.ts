@@ -21,9 +21,11 @@ export class Verifier {
   async verify(token: SessionToken, at: number, activity: boolean): Promise<Session | null> {
     const id = sessionIdOf(token)
     const { tracking } = this.#runtime
+    // A flush that ends during the read takes the record away, and the read may not show yet what it wrote.
+    const pendingBefore = tracking?.pending.latest(id)
     const stored = await storeCalls(this.#runtime).run('getSession', (store) => store.getSession(id))
-    if (stored === null) return null
-    const session = withActivity(stored, tracking?.pending.latest(id))
+    if (!stored) return null
+    const session = withActivity(withActivity(stored, pendingBefore), tracking?.pending.latest(id))
     if (isExpired(session, at)) return null
     if (!activity || (await this.#recordActivity(stored, at))) return session
     return null

@@ -55,6 +55,8 @@ export class MemoryStore
   readonly #maxSessions: number
   readonly #sessions = new Map<SessionId, StoredSession>()
   readonly #idsByUser = new Map<string, Set<SessionId>>()
+  /** Where a sweep that is not done goes on; `null` otherwise, as it keeps what it iterates over in memory. */
+  #sweepCursor: Iterator<[SessionId, StoredSession]> | null = null
 
   /** Throws `GOSESH_ERR_OPTION` on a wrong option. */
   constructor(options: MemoryStoreOptions = {}) {
@@ -121,9 +123,9 @@ export class MemoryStore
       const at = date.getTime()
       if (stored === undefined || at <= stored.lastActivityAt) continue
       stored.lastActivityAt = at
-      if (stored.idleTimeout !== null && stored.idleDeadline !== null) {
+      if (stored.idleTimeout !== null) {
         const idleDeadline = Math.min(stored.absoluteDeadline, at + stored.idleTimeout)
-        stored.idleDeadline = Math.max(stored.idleDeadline, idleDeadline)
+        stored.idleDeadline = Math.max(Number(stored.idleDeadline), idleDeadline)
       }
       moved++
     }
@@ -141,12 +143,24 @@ export class MemoryStore
 
   async deleteExpiredSessions(before: Date, limit: number): Promise<number> {
     let deleted = 0
-    let seen = 0
-    for (const [id, stored] of this.#sessions) {
-      if (deadlineOf(stored) < before.getTime() && this.#delete(id) && ++deleted >= limit) break
-      if (++seen % sweepStride === 0) await nextTurn()
+    // Every session is looked at once, from where the last call ended: chunks do not begin at the first one again.
+    for (let left = this.#sessions.size; left > 0 && deleted < limit; left--) {
+      const next = this.#nextToSweep()
+      if (next === null) break
+      const [id, stored] = next
+      if (deadlineOf(stored) < before.getTime() && this.#delete(id)) deleted++
+      if (left % sweepStride === 0) await nextTurn()
     }
+    if (deleted < limit) this.#sweepCursor = null
     return deleted
+  }
+
+  #nextToSweep(): [SessionId, StoredSession] | null {
+    this.#sweepCursor ??= this.#sessions.entries()
+    const next = this.#sweepCursor.next()
+    if (!next.done) return next.value
+    this.#sweepCursor = this.#sessions.entries()
+    return this.#sweepCursor.next().value ?? null
   }
 
   async deleteAllSessions(): Promise<number> {

@@ -68,6 +68,18 @@ t.test('a forgotten session is neither put back nor pending', async (t) => {
   )
 })
 
+t.test('forgetting all forgets what is in flight too', async (t) => {
+  const buffer = new ActivityBuffer(10)
+  for (const id of [a, b]) buffer.record(id, 1)
+  for (const batch of buffer.flight(10)) {
+    buffer.record(a, 2)
+    buffer.forgetAll()
+    t.equal(buffer.size, 0)
+    buffer.putBack(batch.keys())
+  }
+  t.same([buffer.size, buffer.latest(a)], [0, undefined])
+})
+
 t.test('breaking off a flight puts what was not yielded back', async (t) => {
   const buffer = new ActivityBuffer(10)
   for (const id of ids) buffer.record(id, 1)

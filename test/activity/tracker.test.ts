@@ -104,8 +104,9 @@ t.test('the timer', async (t) => {
     flusher.record(newId(), time.now())
     await time.advance(90_000)
     t.ok(failures.length >= 3)
-    await flusher.stop()
-    await time.advance(90_000)
+    const stopped = flusher.stop()
+    await time.advance(5_000)
+    await stopped
     const { length } = failures
     await time.advance(90_000)
     t.equal(failures.length, length, 'until it is stopped')
@@ -278,7 +279,7 @@ t.test('stopping', async (t) => {
       running.catch(() => {})
       flusher.record(newId(), time.now())
       const stopped = flusher.stop()
-      await time.advance(5_000)
+      await time.advance(5_000, 100)
       await stopped
       t.match(tracker.stats, { flushed: 0, lost: 2 })
       t.match(
@@ -287,6 +288,19 @@ t.test('stopping', async (t) => {
       )
     })
   }
+
+  t.test('tries again where a failure passes', async (t) => {
+    const { flusher, store, time } = setUp(t)
+    flusher.record(newId(), time.now())
+    store.on('batchRecordActivity', async () => {
+      store.off('batchRecordActivity')
+      throw new Error('connection reset')
+    })
+    const stopped = flusher.stop()
+    await time.advance(1_000, 100)
+    await stopped
+    t.match(flusher.stats, { flushed: 1, failedFlushes: 1, lost: 0 })
+  })
 
   t.test('before starting does no harm, and records after it are dropped and counted', async (t) => {
     const { flusher, tracker, time } = setUp(t)

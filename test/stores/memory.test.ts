@@ -147,3 +147,23 @@ t.test('a user whose sessions are gone takes no memory', async (t) => {
   t.ok(full - (await heapUsed()) > 0.8 * users * idLength, 'the user ids are gone too')
   t.strictSame(await store.listUserSessions('user 1'), [], 'while the store lives on')
 })
+
+t.test('a sweep during which every session is deleted ends', async (t) => {
+  const store = new MemoryStore()
+  for (let i = 0; i < 20_001; i++) await store.createSession(session())
+  const sweep = store.deleteExpiredSessions(new Date(now), 1_000)
+  await store.deleteAllSessions()
+  t.equal(await sweep, 0)
+})
+
+t.test('chunks of a sweep go on where the last one ended, and a later sweep sees all', async (t) => {
+  const store = new MemoryStore()
+  for (let i = 0; i < 10; i++) await store.createSession(session('live'))
+  for (let i = 0; i < 10; i++) await store.createSession(session('expired', now - 1))
+  const before = new Date(now)
+  t.same([await store.deleteExpiredSessions(before, 4), await store.deleteExpiredSessions(before, 4)], [4, 4])
+  await store.createSession(session('expired', now - 1))
+  t.equal(await store.deleteExpiredSessions(before, 4), 3)
+  t.same(await store.listUserSessions('expired'), [])
+  t.equal((await store.listUserSessions('live')).length, 10)
+})

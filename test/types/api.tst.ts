@@ -1,4 +1,10 @@
-import type { FastifyContextConfig, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import Fastify, {
+  type FastifyContextConfig,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+} from 'fastify'
+import { pino } from 'pino'
 import { describe, expect, test } from 'tstyche'
 import gosesh, {
   type ActivityRecorder,
@@ -44,6 +50,18 @@ describe('what the plugin adds to Fastify', () => {
     expect(app.gosesh.store).type.toBe<SessionStore>()
     expect(app.gosesh.activityTracker).type.toBe<ActivityTracker | null>()
     expect(app.get).type.toBeCallableWith('/', { onRequest: app.requireSession }, async () => 'in')
+  })
+
+  test('the guard is a hook, whatever the logger and the server', () => {
+    const withPino = Fastify({ loggerInstance: pino() })
+    expect(withPino.get).type.toBeCallableWith('/', { onRequest: withPino.requireSession }, async () => 'in')
+    const overHttp2 = Fastify({ http2: true })
+    expect(overHttp2.get).type.toBeCallableWith(
+      '/',
+      { onRequest: overHttp2.requireSession },
+      async () => 'in',
+    )
+    expect(app.addHook).type.toBeCallableWith('onRequest', app.requireSession)
   })
 
   test('the route’s config.session', () => {
