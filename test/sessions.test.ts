@@ -579,6 +579,16 @@ t.test('app.gosesh', async (t) => {
     },
   )
 
+  t.test('deleteAllSessions has all the time that it takes', async (t) => {
+    const store = new WatchedStore()
+    const app = buildApp(t, { store, storeTimeout: 10 })
+    await app.ready()
+    store.on('deleteAllSessions', () => new Promise((resolve) => setTimeout(resolve, 50, 7)))
+    t.equal(await app.gosesh.deleteAllSessions(), 7)
+    store.fail('deleteAllSessions')
+    await t.rejects(app.gosesh.deleteAllSessions(), { code: 'GOSESH_ERR_STORE_UNAVAILABLE' })
+  })
+
   t.test('refuses an unknown or wrong option in any call', async (t) => {
     const app = buildApp(t)
     await app.ready()

@@ -29,7 +29,7 @@ export interface SessionManager {
   deleteSession(id: SessionIdInput, options?: DeleteSessionOptions): Promise<boolean>
   /** Ends every session of a user, but for `except`; resolves how many. */
   deleteUserSessions(userId: string, options?: DeleteUserSessionsOptions): Promise<number>
-  /** Ends all sessions; resolves how many. Rejects with `GOSESH_ERR_STORE_CAPABILITY` where the store cannot. */
+  /** Ends all sessions, however long it takes; resolves how many. Rejects with `GOSESH_ERR_STORE_CAPABILITY` where the store cannot. */
   deleteAllSessions(): Promise<number>
   /**
    * The user's live sessions, the most recently active first, pending activity included. Rejects with

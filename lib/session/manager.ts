@@ -84,7 +84,7 @@ export class Manager implements SessionManager {
 
   async deleteAllSessions(): Promise<number> {
     const store = requireCapability(this.#calls.store, 'deleteAllSessions', 'app.gosesh.deleteAllSessions()')
-    const deleted = await this.#calls.run('deleteAllSessions', () => store.deleteAllSessions())
+    const deleted = await this.#calls.runUnbounded('deleteAllSessions', () => store.deleteAllSessions())
     this.#runtime.tracking?.pending.forgetAll()
     return deleted
   }

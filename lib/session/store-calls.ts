@@ -20,13 +20,16 @@ export class StoreCalls<S extends SessionStore = SessionStore> {
   }
 
   /** Resolves what `call` does; rejects with a `GoseshError`: the store's own, or `GOSESH_ERR_STORE_UNAVAILABLE`. */
-  async run<T>(method: string, call: (store: S) => Promise<T>): Promise<T> {
+  run<T>(method: string, call: (store: S) => Promise<T>): Promise<T> {
+    return this.runUnbounded(method, (store) =>
+      within(call(store), this.#timeout, () => new Error(`no answer in ${this.#timeout} ms`)),
+    )
+  }
+
+  /** The same without a bound on time, for work that no request waits for and that grows with the store. */
+  async runUnbounded<T>(method: string, call: (store: S) => Promise<T>): Promise<T> {
     try {
-      return await within(
-        call(this.store),
-        this.#timeout,
-        () => new Error(`no answer in ${this.#timeout} ms`),
-      )
+      return await call(this.store)
     } catch (error) {
       throw error instanceof GoseshError ? error : unavailable(method, error)
     }

@@ -1,0 +1,198 @@
+import type { Session, SessionId } from '../../types/session.js'
+import type {
+  ActivityRecorder,
+  AllSessionsDeleter,
+  SessionExtension,
+  SessionLister,
+  SessionStore,
+} from '../../types/store.js'
+import { checkDelay, checkObject, optionError } from '../check.js'
+import { GoseshError } from '../errors.js'
+import { userIdOf } from '../user-id.js'
+import { driverOf, type RedisStoreClient } from './redis/client.js'
+import { Connection } from './redis/connection.js'
+import {
+  deleteSessions,
+  extendSession,
+  insertSession,
+  readSessions,
+  recordActivity,
+  takeSession,
+  upsertUser,
+} from './redis/scripts.js'
+import { decodeSession, encodeSession } from './redis/session-value.js'
+import { type IndexEntry, isPending, UserIndex } from './redis/user-index.js'
+
+export type {
+  IoredisClient,
+  IoredisCluster,
+  NodeRedisClient,
+  NodeRedisCluster,
+  RedisStoreClient,
+} from './redis/client.js'
+
+export interface RedisStoreOptions {
+  /** What every key begins with. Default: `gosesh:`. */
+  readonly prefix?: string | undefined
+  /**
+   * Milliseconds for which a session is kept past its deadline, so that a late flush still finds it. At least
+   * 2 × `flushInterval` + `flushTimeout`. Default: 300,000.
+   */
+  readonly grace?: number | undefined
+  /** For an application with users of its own. Default: an id derived from the auth provider id, kept in Redis. */
+  readonly upsertUser?: ((authProviderId: string) => Promise<string>) | undefined
+}
+
+function checkPrefix(value: unknown): string {
+  if (typeof value === 'string' && value !== '' && value.isWellFormed()) return value
+  throw optionError('prefix', value, 'a non-empty string')
+}
+
+function checkUpsertUser(value: unknown): RedisStoreOptions['upsertUser'] {
+  if (value === undefined || typeof value === 'function') return value as RedisStoreOptions['upsertUser']
+  throw optionError('upsertUser', value, 'a function')
+}
+
+/** How often a creation starts over because all the user's sessions are deleted at the same time. */
+const maxAttempts = 10
+
+function idOf(entry: IndexEntry): SessionId {
+  return entry.id
+}
+
+/** Makes a failed clean-up harmless: what it would have removed is without effect and expires by itself. */
+function ignore(): void {}
+
+/**
+ * Sessions in Redis, through a client of ioredis or node-redis, standalone or cluster. Every method rejects with
+ * `GOSESH_ERR_STORE_UNAVAILABLE` where Redis fails or what it holds is no session.
+ */
+export class RedisStore implements SessionStore, ActivityRecorder, SessionLister, AllSessionsDeleter {
+  readonly #connection: Connection
+  readonly #index: UserIndex
+  readonly #prefix: string
+  readonly #grace: number
+  readonly #upsertUser: RedisStoreOptions['upsertUser']
+
+  /** Throws `GOSESH_ERR_OPTION` on a wrong option and on what is no client. */
+  constructor(client: RedisStoreClient, options: RedisStoreOptions = {}) {
+    const given = checkObject('RedisStore', options, ['prefix', 'grace', 'upsertUser'])
+    this.#prefix = checkPrefix(given.prefix ?? 'gosesh:')
+    this.#grace = checkDelay('grace', given.grace ?? 300_000)
+    this.#upsertUser = checkUpsertUser(given.upsertUser)
+    this.#connection = new Connection(driverOf(client))
+    this.#index = new UserIndex(this.#connection, this.#prefix, this.#grace)
+    // Without a listener an error of the connection ends the process; every command reports its own failure.
+    if (client.listenerCount('error') === 0) client.on('error', () => {})
+  }
+
+  /** The user is kept in Redis without expiry, unless the application has users of its own. */
+  async upsertUser(authProviderId: string): Promise<string> {
+    if (this.#upsertUser !== undefined) return await this.#upsertUser(authProviderId)
+    const userId = userIdOf(authProviderId)
+    await this.#connection.run(upsertUser, [`${this.#prefix}user:${userId}`], [authProviderId])
+    return userId
+  }
+
+  /** Rejects with `GOSESH_ERR_SESSION_EXISTS`. */
+  async createSession(session: Session): Promise<void> {
+    const { id } = session
+    const key = this.#keyOf(id)
+    const deadline = Math.min(session.idleDeadline?.getTime() ?? Infinity, session.absoluteDeadline.getTime())
+    const args = [encodeSession(session), String(deadline + this.#grace)]
+    const entry = this.#index.entryFor(session)
+    for (let attempt = 1; attempt <= maxAttempts; attempt++) {
+      const added = await this.#index.add(entry)
+      if (Number(await this.#connection.run(insertSession, [key], args)) === 0) {
+        if (added) await this.#withdraw(entry, session.userId)
+        throw new GoseshError('GOSESH_ERR_SESSION_EXISTS')
+      }
+      if (await this.#index.settle(entry)) return
+      // All the user's sessions were deleted meanwhile: this one with them, or else it is created once more.
+      if ((await this.#connection.count(deleteSessions, [key])) === 0) return
+    }
+    throw new GoseshError('GOSESH_ERR_STORE_UNAVAILABLE', {
+      cause: new Error("the user's sessions were being deleted all the time"),
+    })
+  }
+
+  async getSession(id: SessionId): Promise<Session | null> {
+    return decodeSession(id, await this.#connection.get(this.#keyOf(id)))
+  }
+
+  async extendSession(id: SessionId, to: SessionExtension): Promise<boolean> {
+    const args = [this.#grace, to.lastActivityAt.getTime(), to.idleDeadline?.getTime() ?? '']
+    return Number(await this.#connection.run(extendSession, [this.#keyOf(id)], args.map(String))) === 1
+  }
+
+  async deleteSession(id: SessionId): Promise<boolean> {
+    const value = await this.#connection.run(takeSession, [this.#keyOf(id)])
+    if (value === null) return false
+    await this.#forget(id, value).catch(ignore)
+    return true
+  }
+
+  async deleteUserSessions(
+    userId: string,
+    options: { readonly except?: SessionId | undefined } = {},
+  ): Promise<number> {
+    return await this.#deleteCondemned(await this.#index.condemn(userId, options.except))
+  }
+
+  async batchRecordActivity(updates: ReadonlyMap<SessionId, Date>): Promise<number> {
+    const times = Array.from(updates.values(), (at) => String(at.getTime()))
+    const keys = this.#keysOf([...updates.keys()])
+    return await this.#connection.count(recordActivity, keys, [String(this.#grace)], times)
+  }
+
+  async listUserSessions(userId: string): Promise<Session[]> {
+    const entries = await this.#index.list(userId)
+    const values = (await this.#connection.runEach(readSessions, this.#keysOf(entries.map(idOf)))).flat()
+    const sessions: Session[] = []
+    const gone: IndexEntry[] = []
+    for (const [i, entry] of entries.entries()) {
+      const session = decodeSession(entry.id, values[i])
+      if (session?.userId === userId) sessions.push(session)
+      else if (!isPending(entry)) gone.push(entry)
+    }
+    await this.#index.remove(gone).catch(ignore)
+    return sessions
+  }
+
+  /** A session that begins while it runs may be deleted or not. */
+  async deleteAllSessions(): Promise<number> {
+    let deleted = 0
+    for await (const entries of this.#index.condemnAll()) deleted += await this.#deleteCondemned(entries)
+    // Also those that no index has any more because Redis evicted it or lost it in a failover.
+    for await (const keys of this.#connection.keys(this.#keyOf(''))) {
+      deleted += await this.#connection.count(deleteSessions, keys)
+    }
+    return deleted
+  }
+
+  async #deleteCondemned(entries: readonly IndexEntry[]): Promise<number> {
+    const deleted = await this.#connection.count(deleteSessions, this.#keysOf(entries.map(idOf)))
+    await this.#index.remove(entries)
+    return deleted
+  }
+
+  /** Takes the entry of a refused session out of the index again, unless the session of that id is this user's. */
+  async #withdraw(entry: IndexEntry, userId: string): Promise<void> {
+    const existing = await this.getSession(entry.id)
+    if (existing?.userId !== userId) await this.#index.remove([entry])
+  }
+
+  /** Takes a deleted session out of its user's index. */
+  async #forget(id: SessionId, value: unknown): Promise<void> {
+    const session = decodeSession(id, value)
+    if (session !== null) await this.#index.removeSession(session)
+  }
+
+  #keysOf(ids: readonly SessionId[]): string[] {
+    return ids.map((id) => this.#keyOf(id))
+  }
+
+  #keyOf(id: SessionId | ''): string {
+    return `${this.#prefix}session:${id}`
+  }
+}

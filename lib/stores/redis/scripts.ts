@@ -1,0 +1,195 @@
+import { hash } from 'node:crypto'
+
+/** A Lua script and the name under which a server that has seen it knows it. */
+export interface Script {
+  readonly source: string
+  readonly sha1: string
+}
+
+function script(...parts: string[]): Script {
+  const source = parts.map((part) => part.trim()).join('\n')
+  return { source, sha1: hash('sha1', source) }
+}
+
+/**
+ * The head of a session's value (session-value.ts) in Lua. PEXPIREAT comes before SETRANGE for two reasons: where the
+ * new expiry has passed it deletes the key, which SETRANGE would make anew without a TTL; and a script whose first
+ * write needs no memory may go on writing on a server that is full.
+ */
+const head = `
+local function parse(head)
+  local last, idle, timeout, absolute = string.match(head, '^([%d-]+) ([%d-]+) ([%d-]+) ([%d-]+)$')
+  return tonumber(last), tonumber(idle), tonumber(timeout), tonumber(absolute)
+end
+local function move(key, grace, last, idle, absolute)
+  local deadline = idle and math.min(idle, absolute) or absolute
+  redis.call('PEXPIREAT', key, string.format('%.0f', deadline + grace))
+  if redis.call('EXISTS', key) == 0 then return 0 end
+  redis.call('SETRANGE', key, 0, string.format(idle and '%016.0f %016.0f' or '%016.0f', last, idle))
+  return 1
+end
+`
+
+/** KEYS: a session. ARGV: its value, the time at which it expires. Returns 1, or 0 where the session exists. */
+export const insertSession: Script = script(`
+if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
+redis.call('SET', KEYS[1], ARGV[1])
+redis.call('PEXPIREAT', KEYS[1], ARGV[2])
+return 1
+`)
+
+/** KEYS: a session. ARGV: grace, last activity, idle deadline or ''. Returns whether the session exists. */
+export const extendSession: Script = script(
+  head,
+  `
+local stored = redis.call('GETRANGE', KEYS[1], 0, 66)
+if stored == '' then return 0 end
+local last, idle, _, absolute = parse(stored)
+if not (last and absolute) then return redis.error_reply('ERR not a session') end
+local to = tonumber(ARGV[3])
+if idle and to then idle = math.max(idle, to) end
+return move(KEYS[1], tonumber(ARGV[1]), math.max(last, tonumber(ARGV[2])), idle, absolute)
+`,
+)
+
+/**
+ * KEYS: sessions. ARGV: grace, then the last activity of each. Returns how many moved. A key that holds no session is
+ * passed over: one broken value must not keep everybody's activity from being written.
+ */
+export const recordActivity: Script = script(
+  head,
+  `
+local moved = 0
+for i, key in ipairs(KEYS) do
+  local stored = redis.pcall('GETRANGE', key, 0, 66)
+  if type(stored) == 'string' then
+    local last, idle, timeout, absolute = parse(stored)
+    local at = tonumber(ARGV[i + 1])
+    if last and absolute and at > last then
+      if idle and timeout then idle = math.max(idle, math.min(absolute, at + timeout)) end
+      moved = moved + move(key, tonumber(ARGV[1]), at, idle, absolute)
+    end
+  end
+end
+return moved
+`,
+)
+
+/** KEYS: sessions. Returns the value of each, read where it is written: a replica may lag. */
+export const readSessions: Script = script(`
+local values = {}
+for i, key in ipairs(KEYS) do values[i] = redis.call('GET', key) end
+return values
+`)
+
+/** KEYS: a session. Returns its value, '' where it is unreadable, nil where there is none. */
+export const takeSession: Script = script(`
+local stored = redis.pcall('GET', KEYS[1])
+if redis.call('DEL', KEYS[1]) == 0 then return false end
+return type(stored) == 'string' and stored or ''
+`)
+
+/** KEYS: sessions. Returns how many there were. */
+export const deleteSessions: Script = script(`
+return redis.call('DEL', unpack(KEYS))
+`)
+
+/** KEYS: a user. ARGV: the auth provider id. The times are for people who look; nothing depends on them. */
+export const upsertUser: Script = script(`
+local time = redis.call('TIME')
+local now = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
+redis.call('HSETNX', KEYS[1], 'authProviderId', ARGV[1])
+redis.call('HSETNX', KEYS[1], 'createdAt', now)
+redis.call('HSET', KEYS[1], 'lastSeenAt', now)
+return 1
+`)
+
+/**
+ * Takes the entries out of an index (user-index.ts) whose sessions Redis itself has let expire. Where it comes first,
+ * the script may go on writing on a server that is full.
+ */
+const tidy = `
+local function now()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+local function tidy(index, grace)
+  local over = now() - grace
+  redis.call('ZREMRANGEBYSCORE', index, string.format('%.0f', -over), string.format('%.0f', over))
+end
+`
+
+/** KEYS: an index. ARGV: grace, absolute deadline, session id. Returns 1, or 0 where the id is in the index already. */
+export const addEntry: Script = script(
+  tidy,
+  `
+local grace, absolute = tonumber(ARGV[1]), tonumber(ARGV[2])
+local pending = ARGV[2] .. '.5'
+local added = redis.call('ZADD', KEYS[1], 'NX', pending, ARGV[3])
+if added == 0 and redis.call('ZSCORE', KEYS[1], ARGV[3]) == '-' .. pending then
+  redis.call('ZADD', KEYS[1], pending, ARGV[3])
+  added = 1
+end
+tidy(KEYS[1], grace)
+local first = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')
+local last = redis.call('ZRANGE', KEYS[1], -1, -1, 'WITHSCORES')
+local latest = math.max(absolute, math.floor(last[2] or 0), math.floor(-(first[2] or 0)))
+redis.call('PEXPIREAT', KEYS[1], string.format('%.0f', latest + grace))
+return added
+`,
+)
+
+/**
+ * KEYS: an index. ARGV: grace, absolute deadline, session id. Returns 0 where the entry is gone or condemned, unless
+ * that is because the session is past its time.
+ */
+export const settleEntry: Script = script(
+  tidy,
+  `
+local score = tonumber(redis.call('ZSCORE', KEYS[1], ARGV[3]) or 0)
+if score > 0 then
+  redis.call('ZADD', KEYS[1], 'XX', ARGV[2], ARGV[3])
+  return 1
+end
+return tonumber(ARGV[2]) + tonumber(ARGV[1]) <= now() and 1 or 0
+`,
+)
+
+/** KEYS: indexes. ARGV: grace, the id to spare or ''. Returns for each its condemned entries: id, score, id, score. */
+export const condemnEntries: Script = script(
+  tidy,
+  `
+local condemned = {}
+for i, index in ipairs(KEYS) do
+  tidy(index, tonumber(ARGV[1]))
+  local entries = redis.call('ZRANGE', index, 0, -1, 'WITHSCORES')
+  condemned[i] = {}
+  for j = 1, #entries, 2 do
+    local id, score = entries[j], entries[j + 1]
+    if id ~= ARGV[2] then
+      if tonumber(score) > 0 then
+        score = '-' .. score
+        redis.call('ZADD', index, 'XX', score, id)
+      end
+      table.insert(condemned[i], id)
+      table.insert(condemned[i], score)
+    end
+  end
+end
+return condemned
+`,
+)
+
+/** KEYS: the index of each entry. ARGV: each entry, as its score and its id. Removes those that have that score. */
+export const removeEntries: Script = script(`
+for i, index in ipairs(KEYS) do
+  local score, id = string.match(ARGV[i], '^(%S+) (.+)$')
+  if redis.call('ZSCORE', index, id) == score then redis.call('ZREM', index, id) end
+end
+return 1
+`)
+
+/** KEYS: an index. Returns its entries: id, score, id, score. Read where they are written: a replica may lag. */
+export const listEntries: Script = script(`
+return redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES')
+`)
