@@ -1,0 +1,171 @@
+import type { Session, SessionId } from '../../types/session.js'
+import type {
+  ActivityRecorder,
+  AllSessionsDeleter,
+  ExpiredSessionSweeper,
+  SessionExtension,
+  SessionLister,
+  SessionStore,
+} from '../../types/store.js'
+import { checkDelay, checkObject, hasMethods, optionError } from '../check.js'
+import { GoseshError } from '../errors.js'
+import { userIdOf } from '../user-id.js'
+import { sqliteSessionsPart, sqliteUsersPart } from './migrations/sqlite.js'
+import { Connection } from './sqlite/connection.js'
+import type { SqliteDatabase } from './sqlite/database.js'
+import { type SqliteStatements, sqliteStatements } from './sqlite/statements.js'
+import { Sweep } from './sqlite/sweep.js'
+
+export type { SqliteDatabase, SqliteStatement, SqliteValue } from './sqlite/database.js'
+
+export interface SqliteStoreOptions {
+  /**
+   * Milliseconds that a call waits for another connection's lock, then `GOSESH_ERR_STORE_UNAVAILABLE`. The whole
+   * process waits. Default: 1,000.
+   */
+  readonly busyTimeout?: number | undefined
+  /** Begins the name of every table and index. Default: `gosesh_`. */
+  readonly tablePrefix?: string | undefined
+  /** Finds or makes the user in the application's own table; then there is no users table here. Default: there is. */
+  readonly upsertUser?: ((authProviderId: string) => Promise<string>) | undefined
+}
+
+/** A row of the sessions; integers are `bigint` where the application told the driver so. */
+interface SessionRow {
+  readonly id: string
+  readonly user_id: string
+  readonly created_at: number | bigint
+  readonly last_activity_at: number | bigint
+  readonly idle_timeout: number | bigint | null
+  readonly idle_deadline: number | bigint | null
+  readonly absolute_deadline: number | bigint
+  readonly metadata: string | null
+}
+
+function toSession(row: SessionRow): Session {
+  return {
+    id: row.id as SessionId,
+    userId: row.user_id,
+    createdAt: new Date(Number(row.created_at)),
+    lastActivityAt: new Date(Number(row.last_activity_at)),
+    idleTimeout: row.idle_timeout === null ? null : Number(row.idle_timeout),
+    idleDeadline: row.idle_deadline === null ? null : new Date(Number(row.idle_deadline)),
+    absoluteDeadline: new Date(Number(row.absolute_deadline)),
+    metadata: row.metadata === null ? null : JSON.parse(row.metadata),
+  }
+}
+
+function checkDatabase(value: unknown): SqliteDatabase {
+  if (hasMethods(value, ['prepare', 'exec'])) return value as SqliteDatabase
+  throw optionError('database', value, 'an open database of better-sqlite3, libsql or node:sqlite')
+}
+
+function checkPrefix(value: unknown): string {
+  if (typeof value === 'string' && /^(?!sqlite_)[a-z_][a-z0-9_]{0,39}$/i.test(value)) return value
+  throw optionError(
+    'tablePrefix',
+    value,
+    'letters, digits and _, at most 40, beginning with neither a digit nor sqlite_',
+  )
+}
+
+function checkUpsertUser(value: unknown): SqliteStoreOptions['upsertUser'] {
+  if (value === undefined || typeof value === 'function') return value as SqliteStoreOptions['upsertUser']
+  throw optionError('upsertUser', value, 'a function')
+}
+
+/**
+ * Sessions in a SQLite database of this machine. Every method rejects with `GOSESH_ERR_STORE_UNAVAILABLE` where SQLite
+ * fails, and with `GOSESH_ERR_STORE_SCHEMA` where `migrate` has not run. A call holds the event loop while it lasts:
+ * the drivers are synchronous.
+ */
+export class SqliteStore
+  implements SessionStore, ActivityRecorder, SessionLister, ExpiredSessionSweeper, AllSessionsDeleter
+{
+  readonly #connection: Connection
+  readonly #sql: SqliteStatements
+  readonly #upsertUser: SqliteStoreOptions['upsertUser']
+  readonly #sweep: Sweep
+
+  /** The database stays the application's to close. Throws `GOSESH_ERR_OPTION` on a wrong argument. */
+  constructor(database: SqliteDatabase, options: SqliteStoreOptions = {}) {
+    const given = checkObject('SqliteStore', options, ['busyTimeout', 'tablePrefix', 'upsertUser'])
+    const tablePrefix = checkPrefix(given.tablePrefix ?? 'gosesh_')
+    this.#upsertUser = checkUpsertUser(given.upsertUser)
+    this.#sql = sqliteStatements(tablePrefix)
+    const sessions = sqliteSessionsPart(tablePrefix)
+    this.#connection = new Connection(checkDatabase(database), {
+      busyTimeout: checkDelay('busyTimeout', given.busyTimeout ?? 1_000),
+      tablePrefix,
+      parts: this.#upsertUser === undefined ? [sessions, sqliteUsersPart(tablePrefix)] : [sessions],
+    })
+    this.#sweep = new Sweep(this.#connection, this.#sql)
+  }
+
+  /** Makes the tables or brings them up to date. Idempotent, also where several processes start at once. */
+  async migrate(): Promise<void> {
+    this.#connection.migrate()
+  }
+
+  async upsertUser(authProviderId: string): Promise<string> {
+    if (this.#upsertUser !== undefined) return this.#upsertUser(authProviderId)
+    const [row] = this.#connection.all(this.#sql.upsertUser, userIdOf(authProviderId), authProviderId)
+    return (row as { id: string }).id
+  }
+
+  /** Rejects with `GOSESH_ERR_SESSION_EXISTS` where the id exists. */
+  async createSession(session: Session): Promise<void> {
+    const created = this.#connection.run(
+      this.#sql.createSession,
+      session.id,
+      session.userId,
+      session.createdAt.getTime(),
+      session.lastActivityAt.getTime(),
+      session.idleTimeout,
+      session.idleDeadline?.getTime() ?? null,
+      session.absoluteDeadline.getTime(),
+      session.metadata === null ? null : JSON.stringify(session.metadata),
+    )
+    if (created === 0) throw new GoseshError('GOSESH_ERR_SESSION_EXISTS')
+  }
+
+  async getSession(id: SessionId): Promise<Session | null> {
+    const row = this.#connection.get(this.#sql.getSession, id) as SessionRow | undefined
+    return row === undefined ? null : toSession(row)
+  }
+
+  async extendSession(id: SessionId, to: SessionExtension): Promise<boolean> {
+    const idleDeadline = to.idleDeadline?.getTime() ?? null
+    return this.#connection.run(this.#sql.extendSession, to.lastActivityAt.getTime(), idleDeadline, id) === 1
+  }
+
+  async deleteSession(id: SessionId): Promise<boolean> {
+    return this.#connection.run(this.#sql.deleteSession, id) === 1
+  }
+
+  async deleteUserSessions(
+    userId: string,
+    options: { readonly except?: SessionId | undefined } = {},
+  ): Promise<number> {
+    return this.#connection.run(this.#sql.deleteUserSessions, userId, options.except ?? null)
+  }
+
+  async batchRecordActivity(updates: ReadonlyMap<SessionId, Date>): Promise<number> {
+    if (updates.size === 0) return 0
+    const times = Object.fromEntries(Array.from(updates, ([id, at]) => [id, at.getTime()]))
+    return this.#connection.run(this.#sql.batchRecordActivity, JSON.stringify(times))
+  }
+
+  async listUserSessions(userId: string): Promise<Session[]> {
+    return (this.#connection.all(this.#sql.listUserSessions, userId) as SessionRow[]).map(toSession)
+  }
+
+  /** Looks at the whole table, in turns of the event loop. */
+  async deleteExpiredSessions(before: Date, limit: number): Promise<number> {
+    return this.#sweep.deleteExpired(before.getTime(), limit)
+  }
+
+  async deleteAllSessions(): Promise<number> {
+    return this.#connection.run(this.#sql.deleteAllSessions)
+  }
+}

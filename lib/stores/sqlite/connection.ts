@@ -1,0 +1,153 @@
+import { GoseshError } from '../../errors.js'
+import { type SqliteSchemaPart, sqliteVersionTable } from '../migrations/sqlite.js'
+import type { SqliteDatabase, SqliteStatement, SqliteValue } from './database.js'
+
+interface VersionRow {
+  readonly part: string
+  readonly version: number | bigint
+}
+
+function storeError(error: unknown): GoseshError {
+  if (error instanceof GoseshError) return error
+  // SQLite has no code of its own for a missing table; its words are the same through every driver.
+  const isSchemaError = error instanceof Error && /no such (table|index)/.test(error.message)
+  const code = isSchemaError ? 'GOSESH_ERR_STORE_SCHEMA' : 'GOSESH_ERR_STORE_UNAVAILABLE'
+  return new GoseshError(code, { cause: error })
+}
+
+export interface ConnectionSettings {
+  readonly busyTimeout: number
+  readonly tablePrefix: string
+  /** What the store needs; other parts may be there or not. */
+  readonly parts: readonly SqliteSchemaPart[]
+}
+
+/**
+ * The store's side of the driver: set up on first use, statements prepared once. Whatever the driver throws becomes
+ * `GOSESH_ERR_STORE_SCHEMA` or `GOSESH_ERR_STORE_UNAVAILABLE`.
+ */
+export class Connection {
+  readonly #database: SqliteDatabase
+  readonly #settings: ConnectionSettings
+  readonly #statements = new Map<string, SqliteStatement>()
+  #configured = false
+  #current = false
+
+  constructor(database: SqliteDatabase, settings: ConnectionSettings) {
+    this.#database = database
+    this.#settings = settings
+  }
+
+  /** How many rows the statement changed. */
+  run(sql: string, ...values: SqliteValue[]): number {
+    return this.#use(sql, (statement) => Number(statement.run(...values).changes))
+  }
+
+  /** The first row, or `undefined`. */
+  get(sql: string, ...values: SqliteValue[]): unknown {
+    return this.#use(sql, (statement) => statement.get(...values))
+  }
+
+  all(sql: string, ...values: SqliteValue[]): unknown[] {
+    return this.#use(sql, (statement) => statement.all(...values))
+  }
+
+  /** Brings every part up to date, in one transaction. */
+  migrate(): void {
+    this.#guard(() => {
+      this.#switchToWal()
+      // Takes the write lock at once: of processes that start together, the second finds the work done.
+      this.#database.exec('BEGIN IMMEDIATE')
+      try {
+        this.#database.exec(sqliteVersionTable(this.#settings.tablePrefix))
+        const versions = this.#versions()
+        for (const part of this.#settings.parts) this.#bringUpToDate(part, versions.get(part.name) ?? 0)
+        this.#database.exec('COMMIT')
+      } catch (error) {
+        this.#rollBack()
+        throw error
+      }
+    })
+  }
+
+  #use<T>(sql: string, work: (statement: SqliteStatement) => T): T {
+    return this.#guard(() => {
+      this.#requireSchema()
+      return work(this.#prepare(sql))
+    })
+  }
+
+  #guard<T>(work: () => T): T {
+    try {
+      // A statement of libsql outlives the closing of its database.
+      if (this.#database.open === false) throw new Error('The database is closed')
+      this.#configure()
+      return work()
+    } catch (error) {
+      throw storeError(error)
+    }
+  }
+
+  /** What belongs to the connection. FULL: a sign-in or a revocation that was answered survives a power cut. */
+  #configure(): void {
+    if (this.#configured) return
+    this.#database.exec(`PRAGMA busy_timeout = ${this.#settings.busyTimeout}`)
+    this.#database.exec('PRAGMA synchronous = FULL')
+    this.#configured = true
+  }
+
+  /** A newer schema will do: migrations only add, so that the release before still runs. */
+  #requireSchema(): void {
+    if (this.#current) return
+    const versions = this.#versions()
+    for (const { name, migrations } of this.#settings.parts) {
+      if ((versions.get(name) ?? 0) < migrations.length) throw new GoseshError('GOSESH_ERR_STORE_SCHEMA')
+    }
+    this.#current = true
+  }
+
+  /**
+   * The mode is kept in the file, and cannot be changed inside a transaction. Where two connections change it at once,
+   * one of them fails without waiting for the busy timeout; for a write lock it does wait, and then tries again.
+   */
+  #switchToWal(attempts = 10): void {
+    try {
+      this.#database.exec('PRAGMA journal_mode = WAL')
+    } catch (error) {
+      if (attempts === 1) throw error
+      this.#database.exec('BEGIN IMMEDIATE')
+      this.#database.exec('COMMIT')
+      this.#switchToWal(attempts - 1)
+    }
+  }
+
+  #versions(): Map<string, number> {
+    const rows = this.#database.prepare(`SELECT part, version FROM ${this.#settings.tablePrefix}schema`).all()
+    return new Map((rows as VersionRow[]).map(({ part, version }) => [part, Number(version)]))
+  }
+
+  #bringUpToDate({ name, migrations }: SqliteSchemaPart, version: number): void {
+    if (version >= migrations.length) return
+    for (const sql of migrations.slice(version)) this.#database.exec(sql)
+    this.#database
+      .prepare(`INSERT OR REPLACE INTO ${this.#settings.tablePrefix}schema (part, version) VALUES (?, ?)`)
+      .run(name, migrations.length)
+  }
+
+  #rollBack(): void {
+    try {
+      this.#database.exec('ROLLBACK')
+    } catch {
+      // SQLite has rolled back by itself, or the connection is gone; what matters is why.
+    }
+  }
+
+  #prepare(sql: string): SqliteStatement {
+    let statement = this.#statements.get(sql)
+    if (statement === undefined) {
+      statement = this.#database.prepare(sql)
+      this.#statements.set(sql, statement)
+    }
+    return statement
+  }
+}
