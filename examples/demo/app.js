@@ -20,6 +20,7 @@ const securityHeaders = {
  * @typedef {object} AppOptions
  * @property {import('fastify').FastifyServerOptions['logger']} [logger] Default: none.
  * @property {import('gosesh').SessionStore} [store] Default: a new `MemoryStore`.
+ * @property {() => void} [closeStore] Called once the last activity is written. Default: nothing to close.
  */
 
 /**
@@ -27,10 +28,12 @@ const securityHeaders = {
  *
  * @param {AppOptions} [options]
  */
-export function buildApp({ logger = false, store = new MemoryStore() } = {}) {
+export function buildApp({ logger = false, store = new MemoryStore(), closeStore = () => {} } = {}) {
   const app = Fastify({ logger })
 
   drainOnClose(app)
+  // Before gosesh is registered, because hooks of this kind run in reverse order: the last flush comes first.
+  app.addHook('onClose', async () => closeStore())
   app.addHook('onRequest', async (_request, reply) => void reply.headers(securityHeaders))
   app.addHook('onRequest', requireSameOrigin)
   app.register(gosesh, {

@@ -1,6 +1,8 @@
 // @ts-check
+import { parseArgs } from 'node:util'
 import { buildApp } from './app.js'
 import { guide } from './guide.js'
+import { openStore } from './store.js'
 
 const { HOST: host = 'localhost', PORT: port = '3000', LOG_LEVEL: level = 'warn' } = process.env
 
@@ -49,7 +51,9 @@ function urlOf(app) {
 }
 
 async function start() {
-  const app = buildApp({ logger: { level } })
+  const { values } = parseArgs({ options: { store: { type: 'string', default: 'memory' } } })
+  const { store, close } = await openStore(values.store)
+  const app = buildApp({ logger: { level }, store, closeStore: close })
   stopOnSignal(app)
   try {
     await app.listen({ host, port: Number(port) })

@@ -26,9 +26,9 @@ const built = fileURLToPath(new URL('../../dist/lib/index.js', import.meta.url))
 /** The last command that is printed, and the empty line after it. */
 const guideEnd = /-H "authorization: [^\n]+\/api\/logout\n\n$/
 
-function launch(t: Test, port: string): Pick<Demo, 'process' | 'exited'> {
+function launch(t: Test, port: string, ...args: string[]): Pick<Demo, 'process' | 'exited'> {
   if (!existsSync(built)) throw new Error('The example runs on the built package; run npm run build first')
-  const child = spawn(process.execPath, [serverFile], {
+  const child = spawn(process.execPath, [serverFile, ...args], {
     env: { ...process.env, HOST: 'localhost', PORT: port, LOG_LEVEL: 'warn' },
   })
   const exited = once(child, 'exit') as Demo['exited']
@@ -49,8 +49,8 @@ async function read(stream: Readable, enough?: RegExp): Promise<string> {
   return text
 }
 
-async function startDemo(t: Test): Promise<Demo> {
-  const launched = launch(t, '0')
+async function startDemo(t: Test, ...args: string[]): Promise<Demo> {
+  const launched = launch(t, '0', ...args)
   const complaints = read(launched.process.stderr)
   const guide = await read(launched.process.stdout, guideEnd)
   const url = /http:\/\/localhost:\d+/.exec(guide)?.[0]
@@ -296,4 +296,32 @@ t.test('a port that is taken is said in one line, with exit code 1', async (t) =
   const complaint = await read(second.process.stderr)
   t.equal(complaint, `Port ${port} is in use; choose another one: PORT=3001 npm start\n`)
   t.same(await second.exited, [1, null])
+})
+
+t.test('with --store sqlite:PATH sessions outlive a restart, with their last activity', async (t) => {
+  const store = `sqlite:${t.testdir()}/demo.db`
+  const before = await startDemo(t, '--store', store)
+  const cookie = await signIn(before, 'ada')
+  t.equal(await statusOf(before, '/api/me', cookie), 200)
+  const at = Date.now()
+  before.process.kill('SIGTERM')
+  t.same(await before.exited, [0, null])
+  const after = await startDemo(t, '--store', store)
+  const response = await fetch(`${after.url}/api/me`, { headers: { cookie } })
+  const { user, session } = (await response.json()) as {
+    user: string
+    session: SessionView & { createdAt: string }
+  }
+  t.equal(user, 'ada')
+  t.ok(Date.parse(session.lastActivityAt) <= at)
+  t.ok(
+    Date.parse(session.lastActivityAt) > Date.parse(session.createdAt),
+    'the request before the restart is there',
+  )
+})
+
+t.test('a store that does not exist is said in one line, with exit code 1', async (t) => {
+  const { process: child, exited } = launch(t, '0', '--store', 'paper')
+  t.equal(await read(child.stderr), 'Cannot start: --store is paper; expected memory, or sqlite:PATH\n')
+  t.same(await exited, [1, null])
 })
