@@ -1,0 +1,133 @@
+import { GoseshError } from '../../errors.js'
+import {
+  isDuplicateTable,
+  type PostgresClient,
+  type PostgresPool,
+  plainQuery,
+  storeError,
+} from '../postgres/client.js'
+import { quoteIdentifier, type TableNames } from '../postgres/tables.js'
+
+/** One table with the statements that build it. Its version is how many have run; one that was released never changes. */
+interface SchemaPart {
+  readonly name: 'sessions' | 'users'
+  readonly migrations: readonly string[]
+}
+
+/** What `migrate` does. An application with users of its own gets no table for them. */
+export function postgresMigrations(tables: TableNames, withUsers: boolean): readonly SchemaPart[] {
+  const sessions: SchemaPart = {
+    name: 'sessions',
+    migrations: [
+      // The room that `fillfactor` leaves, and no index on what activity moves, keep an update of activity on its page.
+      `CREATE TABLE ${tables.sessions} (
+  created_at timestamptz(3) NOT NULL,
+  last_activity_at timestamptz(3) NOT NULL,
+  absolute_deadline timestamptz(3) NOT NULL,
+  idle_deadline timestamptz(3),
+  idle_timeout bigint,
+  id text COLLATE "C" PRIMARY KEY,
+  user_id text COLLATE "C" NOT NULL,
+  metadata json
+) WITH (fillfactor = 85)`,
+      // A hash index, for a user id of 1,000 characters can be longer than an entry of a btree.
+      `CREATE INDEX ${tables.userIndex} ON ${tables.sessions} USING hash (user_id)`,
+    ],
+  }
+  const users: SchemaPart = {
+    name: 'users',
+    migrations: [
+      `CREATE TABLE ${tables.users} (
+  created_at timestamptz NOT NULL DEFAULT now(),
+  last_seen_at timestamptz NOT NULL DEFAULT now(),
+  id text COLLATE "C" PRIMARY KEY,
+  auth_provider_id text COLLATE "C" NOT NULL
+) WITH (fillfactor = 85)`,
+    ],
+  }
+  return withUsers ? [sessions, users] : [sessions]
+}
+
+async function exists(client: PostgresClient, expression: string, name: string): Promise<boolean> {
+  const { rows } = await client.query(plainQuery(`SELECT (${expression})::text AS found`, [name]))
+  return rows[0]?.found === 'true'
+}
+
+/** The table of versions, made where it is not there yet. A role that may make nothing can still find it. */
+async function createVersions(client: PostgresClient, { schema, versions }: TableNames): Promise<void> {
+  if (await exists(client, 'to_regclass($1::text) IS NOT NULL', versions)) return
+  if (
+    schema !== null &&
+    !(await exists(client, 'EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = $1::text)', schema))
+  ) {
+    await client.query(plainQuery(`CREATE SCHEMA ${quoteIdentifier(schema)}`))
+  }
+  await client.query(plainQuery(`CREATE TABLE ${versions} (part text PRIMARY KEY, version integer NOT NULL)`))
+}
+
+async function advance(
+  client: PostgresClient,
+  versions: string,
+  { name, migrations }: SchemaPart,
+): Promise<void> {
+  const { rows } = await client.query(
+    plainQuery(`SELECT version::text AS version FROM ${versions} WHERE part = $1::text`, [name]),
+  )
+  const version = Number(rows[0]?.version ?? 0)
+  // A newer version did more than we know of: another process may run it already, and what we need is there.
+  if (version >= migrations.length) return
+  for (const migration of migrations.slice(version)) await client.query(plainQuery(migration))
+  await client.query(
+    plainQuery(
+      `INSERT INTO ${versions} AS v (part, version) VALUES ($1::text, $2::integer)
+       ON CONFLICT (part) DO UPDATE SET version = excluded.version`,
+      [name, migrations.length],
+    ),
+  )
+}
+
+async function migrateIn(
+  client: PostgresClient,
+  tables: TableNames,
+  parts: readonly SchemaPart[],
+): Promise<void> {
+  // Whoever waits for the lock must then see what its holder did, which a snapshot of the start would hide.
+  await client.query(plainQuery('BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE'))
+  await client.query(plainQuery('SELECT pg_advisory_xact_lock($1::bigint)::text', [tables.lockKey]))
+  await createVersions(client, tables)
+  for (const part of parts) await advance(client, tables.versions, part)
+  await client.query(plainQuery('COMMIT'))
+}
+
+/** Brings the tables to this version, all or nothing. Of several callers at once, one does it and the others wait. */
+export async function migratePostgres(
+  pool: PostgresPool,
+  tables: TableNames,
+  withUsers: boolean,
+): Promise<void> {
+  let client: PostgresClient | undefined
+  let failure: Error | undefined
+  // A connection that is lost is reported twice: to the query that was running, and here.
+  const ignore = (): void => {}
+  try {
+    client = await pool.connect()
+    client.on('error', ignore)
+    await migrateIn(client, tables, postgresMigrations(tables, withUsers))
+  } catch (error) {
+    failure = migrationError(error)
+    throw failure
+  } finally {
+    client?.removeListener('error', ignore)
+    // A connection with a failure behind it is closed, and the server rolls its transaction back.
+    client?.release(failure)
+  }
+}
+
+function migrationError(cause: unknown): GoseshError {
+  if (!isDuplicateTable(cause)) return storeError(cause)
+  return new GoseshError('GOSESH_ERR_STORE_SCHEMA', {
+    message:
+      'A table or index that store.migrate() would make exists already; choose another tablePrefix or schema',
+    cause,
+  })
+}

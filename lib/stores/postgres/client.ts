@@ -1,0 +1,106 @@
+import { hash } from 'node:crypto'
+import { GoseshError } from '../../errors.js'
+
+/** A row of the store's own statements: every column is cast to text, so no type parser has a say in it. */
+export type TextRow = Readonly<Record<string, string | null>>
+
+export interface PostgresQuery {
+  /** The name under which a connection keeps the statement prepared. */
+  readonly name?: string
+  readonly text: string
+  readonly values: unknown[]
+  /** Parsers for this query alone, in place of those that an application set for all. */
+  readonly types: { getTypeParser(): (value: string) => string }
+}
+
+export interface PostgresResult {
+  readonly rows: TextRow[]
+  readonly rowCount: number | null
+}
+
+/** The part of a client of `pg` that the store uses. */
+export interface PostgresClient {
+  query(query: PostgresQuery): Promise<PostgresResult>
+  release(destroy?: Error | boolean): void
+  on(event: 'error', listener: (error: Error) => void): unknown
+  removeListener(event: 'error', listener: (error: Error) => void): unknown
+}
+
+/** The part of `pg`'s `Pool` that the store uses. */
+export interface PostgresPool {
+  query(query: PostgresQuery): Promise<PostgresResult>
+  connect(): Promise<PostgresClient>
+  on(event: 'error', listener: (error: Error) => void): unknown
+  listenerCount(event: 'error'): number
+}
+
+export interface Statement {
+  readonly name: string
+  readonly text: string
+}
+
+/** How often a statement is sent that the server rolls back in favour of another. */
+const maxTries = 5
+/** Deadlock and serialization failure: the statement was rolled back as a whole, and may succeed at once. */
+const rolledBack: ReadonlySet<unknown> = new Set(['40P01', '40001'])
+/** Undefined table, schema and column. */
+const schemaMissing: ReadonlySet<unknown> = new Set(['42P01', '3F000', '42703'])
+
+// `String` reads a column in pg's binary mode as well, where it is a Buffer.
+const asText: PostgresQuery['types'] = { getTypeParser: () => String }
+
+/** A statement whose name is unique to its text: stores with other tables, or of another version, have others. */
+export function statement(operation: string, text: string): Statement {
+  return { name: `gosesh_${operation}_${hash('sha256', text).slice(0, 16)}`, text }
+}
+
+/** A query that is not kept prepared. */
+export function plainQuery(text: string, values: unknown[] = []): PostgresQuery {
+  return { text, values, types: asText }
+}
+
+function sqlState(error: unknown): unknown {
+  return (error as { readonly code?: unknown } | null)?.code
+}
+
+/** What a failure of the server is to a caller; what the server said is the cause. */
+export function storeError(cause: unknown): GoseshError {
+  const missing = schemaMissing.has(sqlState(cause))
+  return new GoseshError(missing ? 'GOSESH_ERR_STORE_SCHEMA' : 'GOSESH_ERR_STORE_UNAVAILABLE', { cause })
+}
+
+export function isDuplicateTable(error: unknown): boolean {
+  return sqlState(error) === '42P07'
+}
+
+/** Runs statements, each in a transaction of its own. */
+export class StatementRunner {
+  readonly #pool: PostgresPool
+  readonly #prepared: boolean
+
+  constructor(pool: PostgresPool, prepared: boolean) {
+    this.#pool = pool
+    this.#prepared = prepared
+  }
+
+  /** Rejects with `GOSESH_ERR_STORE_SCHEMA` where the tables are not there, else `GOSESH_ERR_STORE_UNAVAILABLE`. */
+  async run({ name, text }: Statement, values: unknown[]): Promise<PostgresResult> {
+    const query = plainQuery(text, values)
+    return this.#send(this.#prepared ? { name, ...query } : query, maxTries)
+  }
+
+  /** Runs a statement that answers with one row. */
+  async one(given: Statement, values: unknown[]): Promise<TextRow> {
+    const { rows } = await this.run(given, values)
+    return rows[0] as TextRow
+  }
+
+  async #send(query: PostgresQuery, tries: number): Promise<PostgresResult> {
+    try {
+      return await this.#pool.query(query)
+    } catch (error) {
+      if (tries === 1 || !rolledBack.has(sqlState(error))) throw storeError(error)
+    }
+    return this.#send(query, tries - 1)
+  }
+}

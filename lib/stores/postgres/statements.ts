@@ -1,0 +1,145 @@
+import { type Statement, statement } from './client.js'
+import { quoteLiteral, type TableNames } from './tables.js'
+
+export interface Statements {
+  readonly upsertUser: Statement
+  readonly createSession: Statement
+  readonly getSession: Statement
+  readonly listUserSessions: Statement
+  readonly extendSession: Statement
+  readonly recordActivity: Statement
+  readonly deleteSession: Statement
+  readonly deleteUserSessions: Statement
+  readonly deletePage: Statement
+  readonly sweepBlocks: Statement
+}
+
+/** A time as whole milliseconds since the epoch, whatever time zone and date style the connection has. */
+function epochOf(column: string): string {
+  return `(extract(epoch FROM ${column}) * 1000)::bigint::text AS ${column}`
+}
+
+const sessionColumns = `
+  id,
+  user_id,
+  ${epochOf('created_at')},
+  ${epochOf('last_activity_at')},
+  ${epochOf('absolute_deadline')},
+  ${epochOf('idle_deadline')},
+  idle_timeout::text AS idle_timeout,
+  metadata::text AS metadata`
+
+/**
+ * Every statement of a store. Those that touch many rows lock them in the order of their ids first: the `SELECT … ORDER
+ * BY id FOR UPDATE` in each. Locks are taken on the newest version of a row, and conditions are looked at again there.
+ */
+export function statements({ sessions, users }: TableNames): Statements {
+  return {
+    upsertUser: statement(
+      'upsert_user',
+      `INSERT INTO ${users} (id, auth_provider_id) VALUES ($1::text, $2::text)
+       ON CONFLICT (id) DO UPDATE SET last_seen_at = now()`,
+    ),
+
+    // An error would end the connection (that is how pg's pool does it) and fill the server's log: a conflict is neither.
+    createSession: statement(
+      'create_session',
+      `INSERT INTO ${sessions} (
+         id, user_id, created_at, last_activity_at, absolute_deadline, idle_deadline, idle_timeout, metadata
+       ) VALUES (
+         $1::text, $2::text, $3::timestamptz, $4::timestamptz, $5::timestamptz, $6::timestamptz, $7::bigint, $8::json
+       ) ON CONFLICT (id) DO NOTHING`,
+    ),
+
+    getSession: statement('get_session', `SELECT ${sessionColumns} FROM ${sessions} WHERE id = $1::text`),
+
+    listUserSessions: statement(
+      'list_user_sessions',
+      `SELECT ${sessionColumns} FROM ${sessions} WHERE user_id = $1::text`,
+    ),
+
+    // Whether there is something to move is judged once, in `due`: the row that another transaction moves meanwhile is
+    // then still updated, so no row in `moved` means that it was deleted.
+    extendSession: statement(
+      'extend_session',
+      `WITH due AS (
+         SELECT id FROM ${sessions}
+         WHERE id = $1::text AND (last_activity_at < $2::timestamptz OR idle_deadline < $3::timestamptz)
+       ), moved AS (
+         UPDATE ${sessions} AS s
+         SET last_activity_at = greatest(s.last_activity_at, $2::timestamptz),
+             idle_deadline = CASE WHEN s.idle_deadline IS NOT NULL
+                                  THEN greatest(s.idle_deadline, $3::timestamptz) END
+         FROM due WHERE s.id = due.id
+         RETURNING s.id
+       )
+       SELECT (
+         EXISTS (SELECT FROM moved)
+         OR NOT EXISTS (SELECT FROM due) AND EXISTS (SELECT FROM ${sessions} WHERE id = $1::text)
+       )::text AS found`,
+    ),
+
+    // The arrays are behind a SELECT so that the planner does not know how many there are: it would read the whole table
+    // for a large batch. `set_config` holds until this statement commits, and is gone with it.
+    recordActivity: statement(
+      'record_activity',
+      `WITH locked AS (
+         SELECT s.id, given.at
+         FROM unnest((SELECT $1::text[]), (SELECT $2::timestamptz[])) AS given (id, at)
+         JOIN ${sessions} AS s ON s.id = given.id
+         WHERE s.last_activity_at < given.at
+         ORDER BY s.id
+         FOR UPDATE OF s
+       ), moved AS (
+         UPDATE ${sessions} AS s
+         SET last_activity_at = locked.at,
+             idle_deadline = CASE WHEN s.idle_timeout IS NOT NULL
+               THEN least(s.absolute_deadline, locked.at + s.idle_timeout * interval '1 millisecond') END
+         FROM locked WHERE s.id = locked.id
+         RETURNING s.id
+       )
+       SELECT count(*)::text AS moved, set_config('synchronous_commit', 'off', true) FROM moved`,
+    ),
+
+    deleteSession: statement('delete_session', `DELETE FROM ${sessions} WHERE id = $1::text`),
+
+    // An array, for the planner then takes the primary key however many ids it has.
+    deleteUserSessions: statement(
+      'delete_user_sessions',
+      `WITH doomed AS (
+         SELECT id FROM ${sessions}
+         WHERE user_id = $1::text AND id IS DISTINCT FROM $2::text
+         ORDER BY id
+         FOR UPDATE
+       )
+       DELETE FROM ${sessions} WHERE id = ANY (ARRAY(SELECT id FROM doomed))`,
+    ),
+
+    deletePage: statement(
+      'delete_page',
+      `WITH doomed AS (
+         SELECT id FROM ${sessions} WHERE id > $1::text ORDER BY id LIMIT $2::bigint FOR UPDATE
+       ), deleted AS (
+         DELETE FROM ${sessions} WHERE id = ANY (ARRAY(SELECT id FROM doomed)) RETURNING id
+       )
+       SELECT count(*)::text AS deleted, max(id) AS last FROM deleted`,
+    ),
+
+    // In the order in which rows lie on disk, as there is no index on what activity moves. It waits for no lock, so its
+    // order does not matter: a row that somebody holds is being written or deleted, and is left to them.
+    sweepBlocks: statement(
+      'sweep_blocks',
+      `WITH doomed AS (
+         SELECT id FROM ${sessions}
+         WHERE ctid >= $1::tid AND ctid < $2::tid AND least(idle_deadline, absolute_deadline) < $3::timestamptz
+         LIMIT $4::bigint
+         FOR UPDATE SKIP LOCKED
+       ), deleted AS (
+         DELETE FROM ${sessions} WHERE id = ANY (ARRAY(SELECT id FROM doomed)) RETURNING id
+       )
+       SELECT count(*)::text AS deleted,
+              (pg_relation_size(${quoteLiteral(sessions)}::regclass) / current_setting('block_size')::bigint)::text AS blocks
+       FROM deleted`,
+    ),
+  }
+}

@@ -1,0 +1,120 @@
+import t from 'tap'
+import { PostgresStore } from '../../lib/stores/postgres.js'
+import { later, minute, newSession, newSessions } from '../../lib/testing/fixtures.js'
+import type { Session } from '../../types/session.js'
+import { type Fixture, freshStore, insertSessions } from '../integration/postgres-fixtures.js'
+import { type PostgresServer, startPostgres } from '../integration/postgres-server.js'
+
+/** The default is enough for several deadlocks where rows are locked in the order in which they are given. */
+const rounds = Number(process.env.DEADLOCK_ROUNDS ?? 12)
+const count = 10_000
+const batchSize = 5_000
+
+async function flush(store: PostgresStore, sessions: readonly Session[], ms: number): Promise<number> {
+  let moved = 0
+  for (let from = 0; from < sessions.length; from += batchSize) {
+    const batch = sessions.slice(from, from + batchSize)
+    moved += await store.batchRecordActivity(
+      new Map(batch.map((session) => [session.id, later(session.lastActivityAt, ms)])),
+    )
+  }
+  return moved
+}
+
+async function timesOf({ pool, sessions }: Fixture, given: readonly Session[]): Promise<Map<string, Date>> {
+  const { rows } = await pool.query(`SELECT id, last_activity_at FROM ${sessions} WHERE id = ANY ($1)`, [
+    given.map(({ id }) => id),
+  ])
+  return new Map(rows.map((row) => [row.id, row.last_activity_at]))
+}
+
+function concurrencyTests(server: PostgresServer): void {
+  t.test('nodes that write, delete and sweep at once wait for one another and never deadlock', async (t) => {
+    const fixture = await freshStore(t, server)
+    const other = new PostgresStore(server.pool(t), { schema: fixture.schema })
+    const sessions = newSessions(count)
+    const reversed = sessions.toReversed()
+    const users = Array.from({ length: rounds }, (_, round) => `leaver-${round}`)
+    const leavers = users.map((userId) => newSessions(100, { userId }))
+    // A day past their deadlines, so that the sweep takes these and no others.
+    const expired = Array.from({ length: rounds }, () => newSessions(100, { age: 3 * 24 * 60 * minute }))
+    await insertSessions(fixture, [...sessions, ...leavers.flat()])
+    const before = later((sessions[0] as Session).lastActivityAt, -24 * 60 * minute)
+
+    for (let round = 0; round < rounds; round++) {
+      const all = [...sessions, ...leavers.slice(round).flat()]
+      await insertSessions(fixture, expired[round] as Session[])
+      const results = await Promise.all([
+        flush(fixture.store, all, round * 2_000 + 1_000),
+        flush(other, [...reversed, ...leavers.slice(round).flat().reverse()], round * 2_000 + 2_000),
+        other.deleteUserSessions(users[round] as string),
+        fixture.store.deleteExpiredSessions(before, 1_000),
+      ])
+      t.equal(results[2], 100, 'every session of the user')
+      t.equal(results[3], 100, 'every expired session')
+    }
+
+    const times = await timesOf(fixture, [...sessions, ...leavers.flat(), ...expired.flat()])
+    t.equal(times.size, count)
+    const late = sessions.filter(
+      ({ id, lastActivityAt }) => times.get(id)?.getTime() !== lastActivityAt.getTime() + rounds * 2_000,
+    )
+    t.strictSame(late, [])
+    t.notMatch(server.log, /deadlock/i)
+  })
+
+  t.test(
+    'deleteAllSessions amid flushes, deletions and sweeps leaves nothing and brings nothing back',
+    async (t) => {
+      const fixture = await freshStore(t, server)
+      const other = new PostgresStore(server.pool(t), { schema: fixture.schema })
+      for (let round = 0; round < 3; round++) {
+        const sessions = newSessions(count / 2)
+        await insertSessions(fixture, sessions)
+        await Promise.all([
+          flush(fixture.store, sessions, 1_000),
+          flush(other, sessions.toReversed(), 2_000),
+          other.deleteAllSessions(),
+          fixture.store.deleteAllSessions(),
+          other.deleteUserSessions('user'),
+          fixture.store.deleteExpiredSessions(later((sessions[0] as Session).absoluteDeadline, minute), 500),
+        ])
+        t.equal((await fixture.pool.query(`SELECT FROM ${fixture.sessions}`)).rowCount, 0)
+      }
+      t.notMatch(server.log, /deadlock/i)
+    },
+  )
+
+  t.test('deletions that meet on the same sessions count each of them once', async (t) => {
+    const fixture = await freshStore(t, server)
+    await insertSessions(fixture, newSessions(2_000))
+    const deleted = await Promise.all(
+      Array.from({ length: 4 }, () => fixture.store.deleteUserSessions('user')),
+    )
+    t.equal(
+      deleted.reduce((sum, each) => sum + each, 0),
+      2_000,
+    )
+  })
+
+  t.test('sweeps of several nodes share the work', async (t) => {
+    const fixture = await freshStore(t, server)
+    const expired = newSessions(2_000, { age: 3 * 24 * 60 * minute })
+    const live = newSession()
+    await insertSessions(fixture, [...expired, live])
+    const before = later(live.createdAt, -minute)
+    const stores = Array.from(
+      { length: 3 },
+      () => new PostgresStore(fixture.pool, { schema: fixture.schema }),
+    )
+    const deleted = await Promise.all(stores.map((store) => store.deleteExpiredSessions(before, 5_000)))
+    t.equal(
+      deleted.reduce((sum, each) => sum + each, 0),
+      2_000,
+    )
+    t.not(await fixture.store.getSession(live.id), null)
+  })
+}
+
+const server = await startPostgres(t)
+if (server !== null) concurrencyTests(server)

@@ -1,0 +1,203 @@
+import { readFileSync } from 'node:fs'
+import type pg from 'pg'
+import t from 'tap'
+import { quoteIdentifier } from '../../lib/stores/postgres/tables.js'
+import { PostgresStore } from '../../lib/stores/postgres.js'
+import { activeAt, assertSession, later, newSession } from '../../lib/testing/fixtures.js'
+import { userIdOf } from '../../lib/user-id.js'
+import { freshStore, newSchema, untilWaiting } from '../integration/postgres-fixtures.js'
+import { type PostgresServer, startPostgres } from '../integration/postgres-server.js'
+
+/** What the catalog knows of the tables of a schema. */
+async function layout(pool: pg.Pool, schema: string): Promise<unknown> {
+  const { rows } = await pool.query(
+    `SELECT c.relname, c.relkind, c.reloptions,
+            (SELECT json_agg(json_build_array(a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull,
+                             a.attcollation, pg_get_expr(d.adbin, d.adrelid)) ORDER BY a.attnum)
+             FROM pg_attribute a LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+             WHERE a.attrelid = c.oid AND a.attnum > 0) AS columns,
+            replace(pg_get_indexdef(i.indexrelid), $1, '') AS index
+     FROM pg_class c LEFT JOIN pg_index i ON i.indexrelid = c.oid
+     WHERE c.relnamespace = to_regnamespace($1) AND c.relkind IN ('r', 'i') ORDER BY c.relname`,
+    [schema],
+  )
+  return rows
+}
+
+async function tablesOf(pool: pg.Pool, schema: string): Promise<string[]> {
+  const { rows } = await pool.query('SELECT tablename FROM pg_tables WHERE schemaname = $1 ORDER BY 1', [
+    schema,
+  ])
+  return rows.map(({ tablename }) => tablename)
+}
+
+function migrateTests(server: PostgresServer): void {
+  t.test('several processes migrate at once and all succeed', async (t) => {
+    const schema = newSchema()
+    const pools = Array.from({ length: 6 }, () => server.pool(t, { max: 2 }))
+    const stores = pools.flatMap((pool) => [1, 2].map(() => new PostgresStore(pool, { schema })))
+    await Promise.all(stores.map((store) => store.migrate()))
+    t.strictSame(await tablesOf(pools[0] as pg.Pool, schema), [
+      'gosesh_schema',
+      'gosesh_sessions',
+      'gosesh_users',
+    ])
+  })
+
+  t.test('it waits for the one that migrates, whatever isolation its transactions have', async (t) => {
+    const { pool, schema } = await freshStore(t, server)
+    const other = server.pool(t, { options: '-c default_transaction_isolation=serializable' })
+    await pool.query(`DROP SCHEMA ${schema} CASCADE; CREATE SCHEMA ${schema}`)
+    const client = await pool.connect()
+    await client.query('BEGIN')
+    const held = new PostgresStore(
+      {
+        query: (query) => client.query(query),
+        connect: async () => ({
+          query: (query) => client.query(query.text === 'COMMIT' ? { ...query, text: 'SELECT 1' } : query),
+          release() {},
+          on() {},
+          removeListener() {},
+        }),
+        on() {},
+        listenerCount: () => 1,
+      },
+      { schema },
+    )
+    await held.migrate()
+    const waiting = new PostgresStore(other, { schema }).migrate()
+    await untilWaiting(pool)
+    await client.query('COMMIT')
+    client.release()
+    await t.resolves(waiting)
+  })
+
+  t.test('a second time it changes nothing and needs no right to', async (t) => {
+    const { pool, schema } = await freshStore(t, server)
+    await pool.query(`DROP ROLE IF EXISTS reader; CREATE ROLE reader LOGIN; GRANT USAGE ON SCHEMA ${schema} TO reader;
+      GRANT SELECT ON ALL TABLES IN SCHEMA ${schema} TO reader`)
+    t.teardown(() => pool.query('DROP OWNED BY reader; DROP ROLE reader'))
+    const before = await layout(pool, schema)
+    const reader = server.pool(t, { user: 'reader' })
+    await new PostgresStore(reader, { schema }).migrate()
+    await reader.end()
+    t.strictSame(await layout(pool, schema), before)
+  })
+
+  t.test('an older schema is brought to this version, its sessions kept', async (t) => {
+    const { pool, store, schema, sessions } = await freshStore(t, server)
+    const session = newSession()
+    await store.createSession(session)
+    const current = await layout(pool, schema)
+    await pool.query(`DROP INDEX ${schema}.gosesh_sessions_user_id_idx`)
+    await pool.query(`UPDATE ${schema}.gosesh_schema SET version = 1 WHERE part = 'sessions'`)
+    await store.migrate()
+    t.strictSame(await layout(pool, schema), current)
+    t.equal((await pool.query(`SELECT FROM ${sessions}`)).rowCount, 1)
+  })
+
+  t.test('a newer schema is left as it is', async (t) => {
+    const { pool, store, schema } = await freshStore(t, server)
+    await pool.query(`UPDATE ${schema}.gosesh_schema SET version = 99`)
+    await store.migrate()
+    const { rows } = await pool.query(`SELECT DISTINCT version FROM ${schema}.gosesh_schema`)
+    t.strictSame(rows, [{ version: 99 }])
+  })
+
+  t.test('a table that it did not make is an error, and nothing is made', async (t) => {
+    const pool = server.pool(t)
+    const schema = newSchema()
+    await pool.query(`CREATE SCHEMA ${schema}; CREATE TABLE ${schema}.users (name text)`)
+    const store = new PostgresStore(pool, { schema, tablePrefix: '' })
+    await t.rejects(store.migrate(), {
+      code: 'GOSESH_ERR_STORE_SCHEMA',
+      message: /tablePrefix/,
+      cause: { code: '42P07' },
+    })
+    t.strictSame(await tablesOf(pool, schema), ['users'])
+    t.equal(pool.totalCount, pool.idleCount)
+  })
+
+  t.test('whatever else fails is GOSESH_ERR_STORE_UNAVAILABLE with its cause', async (t) => {
+    const pool = server.pool(t, { options: '-c default_transaction_read_only=on', user: 'nobody-at-all' })
+    const store = new PostgresStore(pool)
+    await t.rejects(store.migrate(), { code: 'GOSESH_ERR_STORE_UNAVAILABLE', cause: { code: '28000' } })
+  })
+
+  t.test('without a schema it goes by search_path', async (t) => {
+    const schema = newSchema()
+    const pool = server.pool(t, { options: `-c search_path=${schema}` })
+    await pool.query(`CREATE SCHEMA ${schema}`)
+    const store = new PostgresStore(pool)
+    await store.migrate()
+    t.ok((await tablesOf(pool, schema)).includes('gosesh_sessions'))
+    await t.resolves(store.createSession(newSession()))
+  })
+
+  t.test('names of any characters work in every statement', async (t) => {
+    const pool = server.pool(t)
+    const options = { schema: `S."x"'\\ $1 ü🙂 ${newSchema()}`, tablePrefix: `P.re"f'ix\\` }
+    const store = new PostgresStore(pool, options)
+    await store.migrate()
+    const session = newSession()
+    const [other, expired] = [newSession(), newSession({ age: 10 * 3_600_000 })]
+    const at = later(session.lastActivityAt, 5_000)
+    for (const each of [session, other, expired]) await store.createSession(each)
+    t.equal(await store.upsertUser('a'), userIdOf('a'))
+    t.equal(await store.batchRecordActivity(new Map([[session.id, at]])), 1)
+    t.equal(await store.extendSession(session.id, { lastActivityAt: at, idleDeadline: at }), true)
+    assertSession(await store.getSession(session.id), activeAt(session, at))
+    t.equal((await store.listUserSessions(session.userId)).length, 3)
+    t.equal(await store.deleteExpiredSessions(session.createdAt, 10), 1)
+    t.equal(await store.deleteSession(other.id), true)
+    t.equal(await store.deleteUserSessions(session.userId, { except: session.id }), 0)
+    t.equal(await store.deleteAllSessions(), 1)
+    await pool.query(`DROP SCHEMA ${quoteIdentifier(options.schema)} CASCADE`)
+  })
+
+  t.test('two stores on one pool keep their sessions apart', async (t) => {
+    const { pool, store, schema } = await freshStore(t, server, { max: 1 })
+    const other = new PostgresStore(pool, { schema, tablePrefix: 'other_' })
+    await other.migrate()
+    const session = newSession()
+    await store.createSession(session)
+    t.equal(await other.getSession(session.id), null)
+    t.not(await store.getSession(session.id), null)
+  })
+
+  t.test('upsertUser is the application’s where it gives one, and no table of users is made', async (t) => {
+    const known = new Map([['ada@example.com', 'user-1']])
+    const upsertUser = async (authProviderId: string): Promise<string> => {
+      const id = known.get(authProviderId)
+      if (id === undefined) throw new TypeError('blocked')
+      return id
+    }
+    const { pool, store, schema } = await freshStore(t, server, {}, { upsertUser })
+    t.strictSame(await tablesOf(pool, schema), ['gosesh_schema', 'gosesh_sessions'])
+    t.equal(await store.upsertUser('ada@example.com'), 'user-1')
+    await t.rejects(store.upsertUser('eve@example.com'), new TypeError('blocked'))
+  })
+
+  t.test('a table of users is made once the application gives no upsertUser any more', async (t) => {
+    const { pool, schema } = await freshStore(t, server, {}, { upsertUser: async () => 'user-1' })
+    const store = new PostgresStore(pool, { schema })
+    await store.migrate()
+    t.equal(await store.upsertUser('ada'), userIdOf('ada'))
+  })
+
+  t.test('the SQL in the documentation makes the same tables, and migrate finds nothing to do', async (t) => {
+    const { pool, schema } = await freshStore(t, server)
+    const docs = readFileSync(new URL('../../docs/store-postgres.md', import.meta.url), 'utf8')
+    const sql = [...docs.matchAll(/```sql\n(.*?)```/gs)].map(([, block = '']) => block)
+    const script = sql.find((block) => block.includes('CREATE TABLE')) ?? ''
+    const byHand = newSchema()
+    const other = server.pool(t, { options: `-c search_path=${byHand}` })
+    await other.query(`CREATE SCHEMA ${byHand}`)
+    await other.query(script)
+    await new PostgresStore(other, { schema: byHand }).migrate()
+    t.strictSame(await layout(pool, byHand), await layout(pool, schema))
+  })
+}
+
+const server = await startPostgres(t)
+if (server !== null) migrateTests(server)

@@ -1,0 +1,21 @@
+import pg from 'pg'
+import t from 'tap'
+import { PostgresStore } from '../../lib/stores/postgres.js'
+import { sessionStoreContract } from '../../lib/testing/store-contract.js'
+import { startPostgres } from '../integration/postgres-server.js'
+
+const server = await startPostgres(t)
+if (server !== null) {
+  const pool = new pg.Pool(server.connection)
+  t.teardown(() => pool.end())
+  const shared = new PostgresStore(pool)
+  await shared.migrate()
+  sessionStoreContract({
+    test: (name, run) => t.test(name, run),
+    capabilities: ['batchRecordActivity', 'listUserSessions', 'deleteExpiredSessions', 'deleteAllSessions'],
+    createStore: async () => {
+      await pool.query('TRUNCATE gosesh_sessions, gosesh_users')
+      return new PostgresStore(pool)
+    },
+  })
+}
