@@ -1,7 +1,8 @@
 import { parseArgs } from 'node:util'
+import { flushSection } from './flush.js'
 import { recordSection } from './record.js'
 
-const sections = { record: recordSection }
+const sections: Record<string, () => Promise<void>> = { record: recordSection, flush: flushSection }
 
 const { positionals } = parseArgs({ allowPositionals: true })
 const unknown = positionals.filter((name) => !(name in sections))
