@@ -142,7 +142,7 @@ export class ActivityFlusher implements PendingActivity {
         await delay(this.#settings.flushTimeout / 10)
       }
     }
-    await this.flush()
+    return await this.flush()
   }
 
   #late(): Error {

@@ -69,6 +69,16 @@ t.test('an invalid time throws, a future one counts as now, and what is no sessi
   t.equal(flusher.latest(id), time.now())
 })
 
+t.test('several records of one session before a flush are written as one, the newest', async (t) => {
+  const { tracker, store, time } = setUp(t)
+  const id = newId()
+  const now = time.now()
+  for (const at of [now - 3_000, now - 1_000, now - 2_000]) tracker.recordActivity(id, new Date(at))
+  t.match(tracker, { pendingCount: 1, stats: { recorded: 3 } })
+  await tracker.flush()
+  t.same([...(store.calls[0]?.args[0] as Map<SessionId, Date>)], [[id, new Date(now - 1_000)]])
+})
+
 t.test('the timer', async (t) => {
   t.test('flushes at most flushInterval after the last flush, up to a tenth sooner', async (t) => {
     const { flusher, store, time } = setUp(t)

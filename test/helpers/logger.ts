@@ -1,6 +1,6 @@
 import type { Logger } from '../../lib/index.js'
 
-export interface LogLine {
+interface LogLine {
   readonly level: 'debug' | 'info' | 'warn' | 'error'
   readonly details: Record<string, unknown>
   readonly message: string

@@ -15,7 +15,7 @@ interface SchemaPart {
 }
 
 /** What `migrate` does. An application with users of its own gets no table for them. */
-export function postgresMigrations(tables: TableNames, withUsers: boolean): readonly SchemaPart[] {
+function postgresMigrations(tables: TableNames, withUsers: boolean): readonly SchemaPart[] {
   const sessions: SchemaPart = {
     name: 'sessions',
     migrations: [
