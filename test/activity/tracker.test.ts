@@ -76,7 +76,8 @@ t.test('several records of one session before a flush are written as one, the ne
   for (const at of [now - 3_000, now - 1_000, now - 2_000]) tracker.recordActivity(id, new Date(at))
   t.match(tracker, { pendingCount: 1, stats: { recorded: 3 } })
   await tracker.flush()
-  t.same([...(store.calls[0]?.args[0] as Map<SessionId, Date>)], [[id, new Date(now - 1_000)]])
+  const batch = store.calls[0]?.args[0]
+  t.same([...(batch as Map<SessionId, Date>)], [[id, new Date(now - 1_000)]])
 })
 
 t.test('the timer', async (t) => {
