@@ -7,10 +7,33 @@ const maxTimer = 2_147_483_647
 /** Keeps every deadline inside what a `Date` and a SQL timestamp can hold. */
 const maxLifetime = 100 * 365 * 86_400_000
 
+function wrong(name: string, shown: string, expected: string): GoseshError {
+  return new GoseshError('GOSESH_ERR_OPTION', { message: `Option ${name} is ${shown}; expected ${expected}` })
+}
+
+function show(value: unknown): string {
+  return inspect(value, { depth: 0, maxStringLength: 60, maxArrayLength: 5, breakLength: Infinity })
+}
+
 /** A `GOSESH_ERR_OPTION` that names the option, the value and what would be right. */
 export function optionError(name: string, value: unknown, expected: string): GoseshError {
-  const shown = inspect(value, { depth: 0, maxStringLength: 60, maxArrayLength: 5, breakLength: Infinity })
-  return new GoseshError('GOSESH_ERR_OPTION', { message: `Option ${name} is ${shown}; expected ${expected}` })
+  return wrong(name, show(value), expected)
+}
+
+/** The same for a value that may hold a secret, such as a connection string: only its kind is named. */
+export function secretOptionError(name: string, value: unknown, expected: string): GoseshError {
+  if (typeof value === 'string') return wrong(name, 'a string', expected)
+  if (typeof value !== 'object' || value === null) return wrong(name, show(value), expected)
+  return wrong(name, Array.isArray(value) ? 'an array' : 'an object', expected)
+}
+
+/** Finds or makes the user of an auth provider id, and resolves the user's id. */
+export type UpsertUser = (authProviderId: string) => Promise<string>
+
+/** The option `upsertUser` of a store. */
+export function checkUpsertUser(value: unknown): UpsertUser | undefined {
+  if (value === undefined || typeof value === 'function') return value as UpsertUser | undefined
+  throw optionError('upsertUser', value, 'a function')
 }
 
 function checkInteger(name: string, value: unknown, max: number, expected: string): number {
@@ -64,7 +87,7 @@ export function checkObject(name: string, value: unknown, known: readonly string
   }
   for (const key of Object.keys(value)) {
     if (known.includes(key)) continue
-    throw optionError(
+    throw secretOptionError(
       name === '' ? key : `${name}.${key}`,
       (value as Record<string, unknown>)[key],
       `no such option; known are ${known.join(', ')}`,

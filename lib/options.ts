@@ -2,7 +2,15 @@ import type { FastifyInstance } from 'fastify'
 import type { Credential } from '../types/credential.js'
 import type { ActivityTrackingOptions, Clock, GoseshOptions, Logger } from '../types/options.js'
 import type { SessionStore } from '../types/store.js'
-import { checkCount, checkDelay, checkLifetimes, checkObject, hasMethods, optionError } from './check.js'
+import {
+  checkCount,
+  checkDelay,
+  checkLifetimes,
+  checkObject,
+  hasMethods,
+  optionError,
+  secretOptionError,
+} from './check.js'
 import { cookieCredential } from './credentials/cookie.js'
 import type { FlushError } from './errors.js'
 import { MemoryStore } from './stores/memory.js'
@@ -54,7 +62,7 @@ export function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
 /** Returns the store; throws `GOSESH_ERR_OPTION` where it lacks one of the six methods. */
 export function checkStore(store: unknown): SessionStore {
   if (hasMethods(store, storeMethods)) return store as SessionStore
-  throw optionError('store', store, `a session store, with the methods ${storeMethods.join(', ')}`)
+  throw secretOptionError('store', store, `a session store, with the methods ${storeMethods.join(', ')}`)
 }
 
 /** Returns the logger; throws `GOSESH_ERR_OPTION` where it lacks a level. */

@@ -13,8 +13,11 @@ const badNumbers = [0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, '30', null
 t.test('a wrong option fails start-up, naming the option, the value and what would be right', async (t) => {
   const cases: [options: unknown, message: RegExp][] = [
     [{ stores: 1 }, /^Option stores is 1; expected no such option; known are store, credentials/],
-    [{ store: {} }, /^Option store is {}; expected a session store, with the methods upsertUser/],
+    [{ store: {} }, /^Option store is an object; expected a session store, with the methods upsertUser/],
     [{ store: null }, /^Option store is null/],
+    [{ store: 'postgres://app:s3cret@db/app' }, /^Option store is a string; expected/],
+    [{ password: 's3cret' }, /^Option password is a string; expected no such option/],
+    [{ stores: [] }, /^Option stores is an array/],
     [{ credentials: [] }, /^Option credentials is \[\]; expected a list of credentials/],
     [{ credentials: cookieCredential() }, /^Option credentials is/],
     [
@@ -83,7 +86,7 @@ t.test('what app.register itself takes is let through', async (t) => {
 t.test('a wrong cookie option throws, naming it', async (t) => {
   const day = 86_400_000
   const cases: [options: unknown, message: RegExp][] = [
-    [{ nam: 'x' }, /^Option cookieCredential.nam is 'x'; expected no such option; known are name/],
+    [{ nam: 'x' }, /^Option cookieCredential.nam is a string; expected no such option; known are name/],
     [[], /^Option cookieCredential is \[\]; expected an object/],
     [{ name: '' }, /^Option name is ''; expected a cookie name/],
     [{ name: 'a b' }, /^Option name is 'a b'/],
