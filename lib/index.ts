@@ -34,6 +34,7 @@ export type {
   ActivityRecorder,
   AllSessionsDeleter,
   ExpiredSessionSweeper,
+  SelfExpiring,
   SessionExtension,
   SessionLister,
   SessionStore,

@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify'
+import type { SelfExpiring, SessionStore } from '../types/store.js'
 import { ActivityFlusher, publicTracker } from './activity/tracker.js'
 import { hasCapability, requireCapability } from './capabilities.js'
 import { checkLogger, checkStore, isPromise, type Settings } from './options.js'
@@ -72,6 +73,7 @@ export class Lifecycle {
     const margin = flushMargin(this.#settings)
     this.runtime.tracking = { tracker: publicTracker(flusher), pending: flusher, margin }
     this.#warnOfShortIdleTimeouts(margin)
+    this.#warnOfShortGrace(recorder, margin)
     return flusher
   }
 
@@ -83,8 +85,17 @@ export class Lifecycle {
     const sweep = {
       interval: sweepInterval ?? defaultSweepInterval,
       grace: Math.max(minSweepGrace, flushMargin(this.#settings)),
+      stopTimeout: storeTimeout,
     }
     return new Sweeper(new StoreCalls(store, storeTimeout), sweep, clock, this.runtime.log)
+  }
+
+  #warnOfShortGrace({ expiryGrace }: SessionStore & Partial<SelfExpiring>, margin: number): void {
+    if (expiryGrace === undefined || expiryGrace >= margin) return
+    this.runtime.log.warn(
+      { expiryGrace, margin },
+      'the store forgets sessions sooner after their deadline than a flush may come; raise its grace to 2 × flushInterval + flushTimeout',
+    )
   }
 
   #warnOfShortIdleTimeouts(margin: number): void {

@@ -267,7 +267,7 @@ t.test('the store', async (t) => {
     const none = buildApp(t, { store: () => ({}) as SessionStore })
     await t.rejects(Promise.resolve(none.ready()), {
       code: 'GOSESH_ERR_OPTION',
-      message: /^Option store is {}/,
+      message: /^Option store is an object/,
     })
     const failing = buildApp(t, { store: Promise.reject(new Error('no database')) })
     await failing.after()
@@ -330,6 +330,18 @@ t.test('closing', async (t) => {
     await settle()
     t.notOk(process.getActiveResourcesInfo().includes('Timeout'), 'flush and sweep timers are unreferenced')
   })
+})
+
+t.test('a store that forgets sooner than a flush may come is warned about', async (t) => {
+  for (const [expiryGrace, warnings] of [
+    [64_999, 1],
+    [65_000, 0],
+  ] as const) {
+    const logger = recordingLogger()
+    const store = Object.assign(new MemoryStore(), { expiryGrace })
+    await buildApp(t, { logger, store, activityTracking: {} }).ready()
+    t.equal(logger.above('debug').length, warnings)
+  }
 })
 
 t.test('an idleTimeout within the flush margin is warned about', async (t) => {

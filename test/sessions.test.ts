@@ -238,6 +238,19 @@ t.test('signIn', async (t) => {
     t.match(logger.above('debug'), [{ level: 'warn', details: { sessionId: /^[\w-]{43}$/ } }])
   })
 
+  t.test('a creation that its client sent twice is an outage, and not a conflict', async (t) => {
+    const store = new WatchedStore()
+    const app = buildApp(t, { store })
+    store.on('createSession', async (proceed) => {
+      await proceed()
+      return await proceed()
+    })
+    const response = await app.inject({ method: 'POST', url: '/login', body: {} })
+    t.match(response.json(), { statusCode: 503, code: 'GOSESH_ERR_STORE_UNAVAILABLE' })
+    await settle()
+    t.same(await app.gosesh.listUserSessions('ada'), [])
+  })
+
   t.test('a creation that lands after the timeout is deleted', async (t) => {
     const store = new WatchedStore()
     const app = buildApp(t, { store, storeTimeout: 20 })
@@ -703,6 +716,20 @@ t.test('sweeping', async (t) => {
     await time.advance(3_000, 100)
     await closing
     t.equal(store.counts.deleteExpiredSessions, 1, 'although the chunk was full')
+  })
+
+  t.test('does not hold up the end of the app, nor is it bound by storeTimeout', async (t) => {
+    const time = fakeTime(t)
+    const store = new WatchedStore()
+    const logger = recordingLogger()
+    const app = buildApp(t, { store, logger, sweepInterval: 1_000, storeTimeout: 2_000 })
+    await app.ready()
+    store.hang('deleteExpiredSessions')
+    await time.advance(10_000)
+    t.same(logger.lines, [])
+    const closing = app.close()
+    await time.advance(2_100, 100)
+    await closing
   })
 
   t.test('is not done where sweepInterval is null', async (t) => {

@@ -46,6 +46,12 @@ export interface ExpiredSessionSweeper {
   deleteExpiredSessions(before: Date, limit: number): Promise<number>
 }
 
+/** What a store says whose sessions vanish by themselves. */
+export interface SelfExpiring {
+  /** Milliseconds for which a session is kept past its deadline. */
+  readonly expiryGrace: number
+}
+
 /** Capability that `app.gosesh.deleteAllSessions` needs. */
 export interface AllSessionsDeleter {
   deleteAllSessions(): Promise<number>

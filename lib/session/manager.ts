@@ -134,7 +134,9 @@ export class Manager implements SessionManager {
       const undo = (): Promise<unknown> => this.#calls.store.deleteSession(session.id)
       // Nobody holds the token, so this only spares the user's list a session that was never used.
       landing?.then(undo, undo).catch(() => {})
-      throw error
+      // No other session has this new id: a client that lost its connection sent the creation twice.
+      const sentTwice = error instanceof GoseshError && error.code === 'GOSESH_ERR_SESSION_EXISTS'
+      throw sentTwice ? new GoseshError('GOSESH_ERR_STORE_UNAVAILABLE', { cause: error }) : error
     }
   }
 }

@@ -1,13 +1,15 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Clock, Logger } from '../../types/options.js'
 import type { ExpiredSessionSweeper, SessionStore } from '../../types/store.js'
-import { type Repetition, repeat } from '../timing.js'
+import { type Repetition, repeat, within } from '../timing.js'
 import type { StoreCalls } from './store-calls.js'
 
 export interface SweeperSettings {
   readonly interval: number
   /** Milliseconds past its deadline for which a session is left alone: its last activity may be unwritten. */
   readonly grace: number
+  /** Milliseconds for which the end of the app waits for a chunk. */
+  readonly stopTimeout: number
 }
 
 /** Sessions deleted in one store call. */
@@ -42,11 +44,11 @@ export class Sweeper {
     })
   }
 
-  /** Ends after the chunk that is being deleted; never rejects. */
+  /** Waits for the chunk that is being deleted, but for no longer than `stopTimeout`; never rejects. */
   async stop(): Promise<void> {
     this.#stopped = true
     this.#repetition?.stop()
-    await this.#running
+    await within(this.#running, this.#settings.stopTimeout, () => new Error('still sweeping')).catch(() => {})
   }
 
   async #sweep(): Promise<void> {
@@ -55,7 +57,8 @@ export class Sweeper {
     try {
       let chunk = chunkSize
       while (chunk >= chunkSize && !this.#stopped) {
-        chunk = await this.#calls.run('deleteExpiredSessions', (store) =>
+        // A call may look at every session there is, so no bound on time fits all stores.
+        chunk = await this.#calls.runUnbounded('deleteExpiredSessions', (store) =>
           store.deleteExpiredSessions(before, chunkSize),
         )
         deletedCount += chunk
