@@ -1,4 +1,4 @@
-import type { Session, SessionId, SessionMetadata } from '../../types/session.js'
+import type { Session, SessionId } from '../../types/session.js'
 import type {
   ActivityRecorder,
   AllSessionsDeleter,
@@ -7,9 +7,17 @@ import type {
   SessionLister,
   SessionStore,
 } from '../../types/store.js'
-import { checkBoolean, checkObject, hasMethods, optionError } from '../check.js'
+import {
+  checkBoolean,
+  checkObject,
+  checkUpsertUser,
+  hasMethods,
+  secretOptionError,
+  type UpsertUser,
+} from '../check.js'
 import { GoseshError } from '../errors.js'
 import { userIdOf } from '../user-id.js'
+import { parseMetadata } from './metadata.js'
 import { migratePostgres } from './migrations/postgres.js'
 import { type PostgresPool, StatementRunner, type TextRow } from './postgres/client.js'
 import { type Statements, statements } from './postgres/statements.js'
@@ -26,7 +34,7 @@ export interface PostgresStoreOptions {
    * Finds or makes the user of an auth provider id in a table of the application's own, and resolves the user's id;
    * `migrate` then makes no table of users. Default: a table of users beside the sessions.
    */
-  readonly upsertUser?: ((authProviderId: string) => Promise<string>) | undefined
+  readonly upsertUser?: UpsertUser | undefined
   /** `false` for a connection pooler that cannot keep prepared statements. Default: `true`. */
   readonly preparedStatements?: boolean | undefined
 }
@@ -53,7 +61,7 @@ function toSession(row: TextRow): Session {
     idleTimeout: idleTimeout === null ? null : Number(idleTimeout),
     idleDeadline: idleDeadline === null ? null : toDate(idleDeadline),
     absoluteDeadline: toDate(row.absolute_deadline),
-    metadata: metadata === null ? null : (JSON.parse(metadata as string) as SessionMetadata),
+    metadata: parseMetadata(metadata as string | null),
   }
 }
 
@@ -68,28 +76,26 @@ export class PostgresStore
   readonly #tables: TableNames
   readonly #statements: Statements
   readonly #runner: StatementRunner
-  readonly #upsertUser: ((authProviderId: string) => Promise<string>) | undefined
+  readonly #upsertUser: UpsertUser | undefined
   /** The block of the table at which the next sweep begins. */
   #sweepFrom = 0
 
   /** Throws `GOSESH_ERR_OPTION` on a wrong option, or on what is no pool. */
   constructor(pool: PostgresPool, options: PostgresStoreOptions = {}) {
-    if (!hasMethods(pool, poolMethods)) {
-      throw optionError('pool', pool, 'a Pool of pg (with @fastify/postgres: app.pg.pool)')
+    // A `Client` has the same methods, but one connection, and perhaps a transaction of the application's on it.
+    if (!hasMethods(pool, poolMethods) || !('totalCount' in pool)) {
+      throw secretOptionError('pool', pool, 'a Pool of pg (with @fastify/postgres: app.pg.pool)')
     }
     const { schema, tablePrefix, upsertUser, preparedStatements } = checkObject(
       'PostgresStore',
       options,
       optionNames,
     ) as PostgresStoreOptions
-    if (upsertUser !== undefined && typeof upsertUser !== 'function') {
-      throw optionError('upsertUser', upsertUser, 'a function')
-    }
     this.#pool = pool
     this.#tables = tableNames(schema, tablePrefix ?? 'gosesh_')
     this.#statements = statements(this.#tables)
     this.#runner = new StatementRunner(pool, checkBoolean('preparedStatements', preparedStatements ?? true))
-    this.#upsertUser = upsertUser
+    this.#upsertUser = checkUpsertUser(upsertUser)
     // A pool that nobody listens to ends the process when the server drops an idle connection of it.
     if (pool.listenerCount('error') === 0) pool.on('error', () => {})
   }

@@ -2,11 +2,12 @@ import type { Session, SessionId } from '../../types/session.js'
 import type {
   ActivityRecorder,
   AllSessionsDeleter,
+  SelfExpiring,
   SessionExtension,
   SessionLister,
   SessionStore,
 } from '../../types/store.js'
-import { checkDelay, checkObject, optionError } from '../check.js'
+import { checkDelay, checkObject, checkUpsertUser, optionError, type UpsertUser } from '../check.js'
 import { GoseshError } from '../errors.js'
 import { userIdOf } from '../user-id.js'
 import { driverOf, type RedisStoreClient } from './redis/client.js'
@@ -40,17 +41,12 @@ export interface RedisStoreOptions {
    */
   readonly grace?: number | undefined
   /** For an application with users of its own. Default: an id derived from the auth provider id, kept in Redis. */
-  readonly upsertUser?: ((authProviderId: string) => Promise<string>) | undefined
+  readonly upsertUser?: UpsertUser | undefined
 }
 
 function checkPrefix(value: unknown): string {
   if (typeof value === 'string' && value !== '' && value.isWellFormed()) return value
-  throw optionError('prefix', value, 'a non-empty string')
-}
-
-function checkUpsertUser(value: unknown): RedisStoreOptions['upsertUser'] {
-  if (value === undefined || typeof value === 'function') return value as RedisStoreOptions['upsertUser']
-  throw optionError('upsertUser', value, 'a function')
+  throw optionError('prefix', value, 'a non-empty, well-formed string')
 }
 
 /** How often a creation starts over because all the user's sessions are deleted at the same time. */
@@ -67,21 +63,24 @@ function ignore(): void {}
  * Sessions in Redis, through a client of ioredis or node-redis, standalone or cluster. Every method rejects with
  * `GOSESH_ERR_STORE_UNAVAILABLE` where Redis fails or what it holds is no session.
  */
-export class RedisStore implements SessionStore, ActivityRecorder, SessionLister, AllSessionsDeleter {
+export class RedisStore
+  implements SessionStore, ActivityRecorder, SessionLister, AllSessionsDeleter, SelfExpiring
+{
   readonly #connection: Connection
   readonly #index: UserIndex
   readonly #prefix: string
-  readonly #grace: number
-  readonly #upsertUser: RedisStoreOptions['upsertUser']
+  /** Milliseconds for which a session is kept past its deadline. */
+  readonly expiryGrace: number
+  readonly #upsertUser: UpsertUser | undefined
 
   /** Throws `GOSESH_ERR_OPTION` on a wrong option and on what is no client. */
   constructor(client: RedisStoreClient, options: RedisStoreOptions = {}) {
     const given = checkObject('RedisStore', options, ['prefix', 'grace', 'upsertUser'])
     this.#prefix = checkPrefix(given.prefix ?? 'gosesh:')
-    this.#grace = checkDelay('grace', given.grace ?? 300_000)
+    this.expiryGrace = checkDelay('grace', given.grace ?? 300_000)
     this.#upsertUser = checkUpsertUser(given.upsertUser)
     this.#connection = new Connection(driverOf(client))
-    this.#index = new UserIndex(this.#connection, this.#prefix, this.#grace)
+    this.#index = new UserIndex(this.#connection, this.#prefix, this.expiryGrace)
     // Without a listener an error of the connection ends the process; every command reports its own failure.
     if (client.listenerCount('error') === 0) client.on('error', () => {})
   }
@@ -99,7 +98,7 @@ export class RedisStore implements SessionStore, ActivityRecorder, SessionLister
     const { id } = session
     const key = this.#keyOf(id)
     const deadline = Math.min(session.idleDeadline?.getTime() ?? Infinity, session.absoluteDeadline.getTime())
-    const args = [encodeSession(session), String(deadline + this.#grace)]
+    const args = [encodeSession(session), String(deadline + this.expiryGrace)]
     const entry = this.#index.entryFor(session)
     for (let attempt = 1; attempt <= maxAttempts; attempt++) {
       const added = await this.#index.add(entry)
@@ -121,7 +120,7 @@ export class RedisStore implements SessionStore, ActivityRecorder, SessionLister
   }
 
   async extendSession(id: SessionId, to: SessionExtension): Promise<boolean> {
-    const args = [this.#grace, to.lastActivityAt.getTime(), to.idleDeadline?.getTime() ?? '']
+    const args = [this.expiryGrace, to.lastActivityAt.getTime(), to.idleDeadline?.getTime() ?? '']
     return Number(await this.#connection.run(extendSession, [this.#keyOf(id)], args.map(String))) === 1
   }
 
@@ -142,7 +141,7 @@ export class RedisStore implements SessionStore, ActivityRecorder, SessionLister
   async batchRecordActivity(updates: ReadonlyMap<SessionId, Date>): Promise<number> {
     const times = Array.from(updates.values(), (at) => String(at.getTime()))
     const keys = this.#keysOf([...updates.keys()])
-    return await this.#connection.count(recordActivity, keys, [String(this.#grace)], times)
+    return await this.#connection.count(recordActivity, keys, [String(this.expiryGrace)], times)
   }
 
   async listUserSessions(userId: string): Promise<Session[]> {

@@ -7,9 +7,18 @@ import type {
   SessionLister,
   SessionStore,
 } from '../../types/store.js'
-import { checkDelay, checkObject, hasMethods, optionError } from '../check.js'
+import {
+  checkDelay,
+  checkObject,
+  checkUpsertUser,
+  hasMethods,
+  optionError,
+  secretOptionError,
+  type UpsertUser,
+} from '../check.js'
 import { GoseshError } from '../errors.js'
 import { userIdOf } from '../user-id.js'
+import { parseMetadata } from './metadata.js'
 import { sqliteSessionsPart, sqliteUsersPart } from './migrations/sqlite.js'
 import { Connection } from './sqlite/connection.js'
 import type { SqliteDatabase } from './sqlite/database.js'
@@ -27,7 +36,7 @@ export interface SqliteStoreOptions {
   /** Begins the name of every table and index. Default: `gosesh_`. */
   readonly tablePrefix?: string | undefined
   /** Finds or makes the user in the application's own table; then there is no users table here. Default: there is. */
-  readonly upsertUser?: ((authProviderId: string) => Promise<string>) | undefined
+  readonly upsertUser?: UpsertUser | undefined
 }
 
 /** A row of the sessions; integers are `bigint` where the application told the driver so. */
@@ -51,13 +60,13 @@ function toSession(row: SessionRow): Session {
     idleTimeout: row.idle_timeout === null ? null : Number(row.idle_timeout),
     idleDeadline: row.idle_deadline === null ? null : new Date(Number(row.idle_deadline)),
     absoluteDeadline: new Date(Number(row.absolute_deadline)),
-    metadata: row.metadata === null ? null : JSON.parse(row.metadata),
+    metadata: parseMetadata(row.metadata),
   }
 }
 
 function checkDatabase(value: unknown): SqliteDatabase {
   if (hasMethods(value, ['prepare', 'exec'])) return value as SqliteDatabase
-  throw optionError('database', value, 'an open database of better-sqlite3, libsql or node:sqlite')
+  throw secretOptionError('database', value, 'an open database of better-sqlite3, libsql or node:sqlite')
 }
 
 function checkPrefix(value: unknown): string {
@@ -67,11 +76,6 @@ function checkPrefix(value: unknown): string {
     value,
     'letters, digits and _, at most 40, beginning with neither a digit nor sqlite_',
   )
-}
-
-function checkUpsertUser(value: unknown): SqliteStoreOptions['upsertUser'] {
-  if (value === undefined || typeof value === 'function') return value as SqliteStoreOptions['upsertUser']
-  throw optionError('upsertUser', value, 'a function')
 }
 
 /**

@@ -96,6 +96,18 @@ export const activityCases: ContractCases<ActivityRecorder> = {
     await assertStored(store, late)
   },
 
+  async 'batchRecordActivity: moves the idle deadline forward only, where an extension moved it further'(
+    store,
+  ) {
+    const session = newSession()
+    await store.createSession(session)
+    const idleDeadline = later(session.idleDeadline as Date, 5 * minute)
+    await store.extendSession(session.id, { lastActivityAt: session.lastActivityAt, idleDeadline })
+    const [active] = activeAfter([session], minute) as [Session]
+    assert.equal(await store.batchRecordActivity(batchOf([active])), 1)
+    await assertStored(store, [{ ...active, idleDeadline }])
+  },
+
   async 'batchRecordActivity: the same time again is no move'(store) {
     const session = newSession()
     await store.createSession(session)

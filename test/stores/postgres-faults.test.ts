@@ -3,7 +3,7 @@ import Fastify, { type FastifyInstance } from 'fastify'
 import pg from 'pg'
 import t from 'tap'
 import gosesh from '../../lib/index.js'
-import { tableNames } from '../../lib/stores/postgres/tables.js'
+import { migrationLock } from '../../lib/stores/migrations/postgres.js'
 import { PostgresStore } from '../../lib/stores/postgres.js'
 import { assertSession, later, newSession } from '../../lib/testing/fixtures.js'
 import { addRoutes, buildApp, signIn } from '../helpers/app.js'
@@ -32,11 +32,11 @@ function faultTests(server: PostgresServer): void {
   })
 
   t.test('a connection that is lost during migrate rejects it, and is not kept', async (t) => {
-    const { pool, store, schema } = await freshStore(t, server, { max: 1, application_name: 'migrating' })
+    const { pool, store } = await freshStore(t, server, { max: 1, application_name: 'migrating' })
     const admin = server.pool(t)
     const holder = await admin.connect()
     await holder.query('BEGIN')
-    await holder.query('SELECT pg_advisory_xact_lock($1)', [tableNames(schema, 'gosesh_').lockKey])
+    await holder.query('SELECT pg_advisory_xact_lock($1)', [migrationLock])
     const migrated = store.migrate()
     migrated.catch(() => {})
     await untilWaiting(admin)
@@ -51,11 +51,11 @@ function faultTests(server: PostgresServer): void {
   })
 
   t.test('a server that is killed during migrate rejects it, and ends nothing', async (t) => {
-    const { pool, store, schema } = await freshStore(t, server)
+    const { pool, store } = await freshStore(t, server)
     const client = new pg.Client(server.connection)
     client.on('error', () => {})
     await client.connect()
-    await client.query('SELECT pg_advisory_lock($1)', [tableNames(schema, 'gosesh_').lockKey])
+    await client.query('SELECT pg_advisory_lock($1)', [migrationLock])
     const migrated = store.migrate()
     migrated.catch(() => {})
     await untilWaiting(pool)

@@ -44,6 +44,27 @@ function migrateTests(server: PostgresServer): void {
     ])
   })
 
+  t.test(
+    'stores that make one schema, or name one place in two ways, do not trip over each other',
+    async (t) => {
+      for (let round = 0; round < 10; round++) {
+        const schema = `shared_${round}`
+        const admin = server.pool(t)
+        await admin.query(`CREATE DATABASE round_${round}`)
+        const pools = [0, 1, 2].map(() => server.pool(t, { database: `round_${round}` }))
+        const [first, second, third] = pools as [pg.Pool, pg.Pool, pg.Pool]
+        await t.resolves(
+          Promise.all([
+            new PostgresStore(first, { schema, tablePrefix: 'staff_' }).migrate(),
+            new PostgresStore(second, { schema, tablePrefix: 'shop_' }).migrate(),
+            new PostgresStore(third).migrate(),
+            new PostgresStore(first, { schema: 'public' }).migrate(),
+          ]),
+        )
+      }
+    },
+  )
+
   t.test('it waits for the one that migrates, whatever isolation its transactions have', async (t) => {
     const { pool, schema } = await freshStore(t, server)
     const other = server.pool(t, { options: '-c default_transaction_isolation=serializable' })
@@ -61,6 +82,7 @@ function migrateTests(server: PostgresServer): void {
         }),
         on() {},
         listenerCount: () => 1,
+        totalCount: 0,
       },
       { schema },
     )

@@ -22,6 +22,7 @@ function failingPool(...failures: unknown[]): PostgresPool & { readonly queries:
     connect: () => Promise.reject(new Error('unused')),
     on() {},
     listenerCount: () => 1,
+    totalCount: 0,
   }
 }
 

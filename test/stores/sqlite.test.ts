@@ -303,7 +303,7 @@ t.test('options that are wrong are named', async (t) => {
     () =>
       new SqliteStore(given as SqliteDatabase, options as SqliteStoreOptions)
   const wrong: [() => SqliteStore, RegExp][] = [
-    [make({}, 'sessions.db'), /Option database is 'sessions.db'; expected an open database/],
+    [make({}, 'sessions.db'), /Option database is a string; expected an open database/],
     [make({}, null), /Option database is null/],
     [make({ table: 'x' }), /SqliteStore.table/],
     [make([]), /SqliteStore is \[\]/],
@@ -355,7 +355,7 @@ t.test('a migration that fails leaves nothing behind', async (t) => {
   const database = connect(t)
   database.exec('CREATE TABLE gosesh_users (id TEXT)')
   const error = await rejection(new SqliteStore(database).migrate())
-  t.match(error, { code: 'GOSESH_ERR_STORE_UNAVAILABLE', cause: { message: /gosesh_users already exists/ } })
+  t.match(error, { code: 'GOSESH_ERR_STORE_SCHEMA', cause: { message: /gosesh_users already exists/ } })
   t.strictSame(tablesOf(database), ['gosesh_users'])
   database.exec('BEGIN; COMMIT')
 })
@@ -516,6 +516,27 @@ t.test('the users table is made later where the application gives up its own', a
   await without.migrate()
   t.equal(await without.upsertUser('oidc|1'), userIdOf('oidc|1'))
   t.strictSame(await without.getSession(session.id), session)
+})
+
+t.test('metadata that was changed by hand is unreadable, and not quoted', async (t) => {
+  const { store, database } = await makeStore(t)
+  const session = newSession()
+  await store.createSession(session)
+  for (const metadata of ['{', '[]', '1', 'null', '{"a":1}']) {
+    database.prepare('UPDATE gosesh_sessions SET metadata = ?').run(metadata)
+    const error = await rejection(store.getSession(session.id))
+    t.equal(error.code, 'GOSESH_ERR_STORE_UNAVAILABLE', metadata)
+    t.equal(error.cause, undefined)
+  }
+})
+
+t.test('migrating over a table that somebody else made says so', async (t) => {
+  t.testdir()
+  const database = connect(t)
+  database.exec('CREATE TABLE gosesh_sessions (x)')
+  const error = await rejection(new SqliteStore(database).migrate())
+  t.equal(error.code, 'GOSESH_ERR_STORE_SCHEMA')
+  t.match(error.message, /exists already/)
 })
 
 t.test('whatever else the driver throws is the cause of an error that gives nothing away', async (t) => {

@@ -58,6 +58,12 @@ export const brokenCapabilities: BrokenStores = {
     }
   },
 
+  'batchRecordActivity: moves the idle deadline forward only, where an extension moved it further': class extends OpenStore {
+    override furthest(_stored: Date | null, moved: Date | null): Date | null {
+      return moved
+    }
+  },
+
   'batchRecordActivity: leaves a session without an idle limit without one': class extends OpenStore {
     override idleDeadlineAt(session: Session, at: Date): Date | null {
       return new Date(

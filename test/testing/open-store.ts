@@ -100,10 +100,15 @@ export class OpenStore
     return session !== undefined && at > session.lastActivityAt
   }
 
+  furthest(stored: Date | null, moved: Date | null): Date | null {
+    return stored !== null && moved !== null && stored > moved ? stored : moved
+  }
+
   move(id: SessionId, at: Date): void {
     const session = this.sessions.get(id)
     if (session === undefined) return
-    this.change(id, { lastActivityAt: new Date(at), idleDeadline: this.idleDeadlineAt(session, at) })
+    const idleDeadline = this.furthest(session.idleDeadline, this.idleDeadlineAt(session, at))
+    this.change(id, { lastActivityAt: new Date(at), idleDeadline })
   }
 
   async listUserSessions(userId: string): Promise<Session[]> {

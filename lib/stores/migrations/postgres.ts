@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto'
 import { GoseshError } from '../../errors.js'
 import {
   isDuplicateTable,
@@ -48,6 +49,12 @@ function postgresMigrations(tables: TableNames, withUsers: boolean): readonly Sc
   return withUsers ? [sessions, users] : [sessions]
 }
 
+/**
+ * The advisory lock of every migration in a database. One for all, because two stores may make one schema, or name one
+ * place in two ways.
+ */
+export const migrationLock = hash('sha256', 'gosesh', 'buffer').readBigInt64BE().toString()
+
 async function exists(client: PostgresClient, expression: string, name: string): Promise<boolean> {
   const { rows } = await client.query(plainQuery(`SELECT (${expression})::text AS found`, [name]))
   return rows[0]?.found === 'true'
@@ -93,7 +100,7 @@ async function migrateIn(
 ): Promise<void> {
   // Whoever waits for the lock must then see what its holder did, which a snapshot of the start would hide.
   await client.query(plainQuery('BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE'))
-  await client.query(plainQuery('SELECT pg_advisory_xact_lock($1::bigint)::text', [tables.lockKey]))
+  await client.query(plainQuery('SELECT pg_advisory_xact_lock($1::bigint)::text', [migrationLock]))
   await createVersions(client, tables)
   for (const part of parts) await advance(client, tables.versions, part)
   await client.query(plainQuery('COMMIT'))

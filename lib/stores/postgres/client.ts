@@ -28,6 +28,8 @@ export interface PostgresClient {
 
 /** The part of `pg`'s `Pool` that the store uses. */
 export interface PostgresPool {
+  /** Connections that are open: what tells a `Pool` from a `Client`. */
+  readonly totalCount: number
   query(query: PostgresQuery): Promise<PostgresResult>
   connect(): Promise<PostgresClient>
   on(event: 'error', listener: (error: Error) => void): unknown

@@ -94,7 +94,8 @@ export function statements({ sessions, users }: TableNames): Statements {
          UPDATE ${sessions} AS s
          SET last_activity_at = locked.at,
              idle_deadline = CASE WHEN s.idle_timeout IS NOT NULL
-               THEN least(s.absolute_deadline, locked.at + s.idle_timeout * interval '1 millisecond') END
+               THEN greatest(s.idle_deadline,
+                          least(s.absolute_deadline, locked.at + s.idle_timeout * interval '1 millisecond')) END
          FROM locked WHERE s.id = locked.id
          RETURNING s.id
        )

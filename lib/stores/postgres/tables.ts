@@ -1,4 +1,3 @@
-import { hash } from 'node:crypto'
 import { optionError } from '../../check.js'
 
 /** PostgreSQL cuts longer identifiers off, and then two names can become one. */
@@ -15,8 +14,6 @@ export interface TableNames {
   readonly versions: string
   /** An index lives in the schema of its table, so it takes no schema of its own. */
   readonly userIndex: string
-  /** Names these tables to `pg_advisory_xact_lock`: a bigint, in decimal. */
-  readonly lockKey: string
 }
 
 /** An identifier for SQL, whatever characters are in it. */
@@ -58,6 +55,5 @@ export function tableNames(schemaOption: unknown, tablePrefix: unknown): TableNa
     users: qualified('users'),
     versions: qualified('schema'),
     userIndex: quoteIdentifier(prefix + longestSuffix),
-    lockKey: hash('sha256', `gosesh ${sessions}`, 'buffer').readBigInt64BE().toString(),
   }
 }

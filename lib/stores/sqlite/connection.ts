@@ -10,9 +10,15 @@ interface VersionRow {
 function storeError(error: unknown): GoseshError {
   if (error instanceof GoseshError) return error
   // SQLite has no code of its own for a missing table; its words are the same through every driver.
-  const isSchemaError = error instanceof Error && /no such (table|index)/.test(error.message)
-  const code = isSchemaError ? 'GOSESH_ERR_STORE_SCHEMA' : 'GOSESH_ERR_STORE_UNAVAILABLE'
-  return new GoseshError(code, { cause: error })
+  const text = error instanceof Error ? error.message : ''
+  if (/no such (table|index)/.test(text)) return new GoseshError('GOSESH_ERR_STORE_SCHEMA', { cause: error })
+  if (!/(table|index) .* already exists/.test(text)) {
+    return new GoseshError('GOSESH_ERR_STORE_UNAVAILABLE', { cause: error })
+  }
+  return new GoseshError('GOSESH_ERR_STORE_SCHEMA', {
+    message: 'A table or index that store.migrate() would make exists already; choose another tablePrefix',
+    cause: error,
+  })
 }
 
 export interface ConnectionSettings {

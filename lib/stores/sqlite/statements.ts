@@ -55,7 +55,8 @@ export function sqliteStatements(prefix: string): SqliteStatements {
     batchRecordActivity: `
       WITH batch AS MATERIALIZED (SELECT key AS id, value AS at FROM json_each(?))
       UPDATE ${byId}
-      SET last_activity_at = batch.at, idle_deadline = min(absolute_deadline, batch.at + idle_timeout)
+      SET last_activity_at = batch.at, 
+        idle_deadline = max(idle_deadline, min(absolute_deadline, batch.at + idle_timeout))
       FROM batch
       WHERE ${sessions}.id = batch.id AND last_activity_at < batch.at
         AND likelihood(batch.at IS NOT NULL, 0.000001)`,
