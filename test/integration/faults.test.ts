@@ -5,7 +5,7 @@ import t, { type Test } from 'tap'
 import type { SessionId, SessionStore } from '../../lib/index.js'
 import { PostgresStore } from '../../lib/stores/postgres.js'
 import { RedisStore } from '../../lib/stores/redis.js'
-import { AppNode } from '../helpers/node.js'
+import { type Answer, AppNode } from '../helpers/node.js'
 import { startPostgres } from './postgres-server.js'
 import { hasRedis, startRedis } from './redis-server.js'
 
@@ -30,14 +30,28 @@ class Load {
   readonly #running: Promise<unknown>
 
   constructor(node: AppNode, cookies: readonly string[]) {
-    this.#running = Promise.all(cookies.map((cookie) => this.#loop(node, cookie)))
+    this.#running = Promise.all([...cookies.map((cookie) => this.#loop(node, cookie)), this.#visit(node)])
+  }
+
+  /** Somebody who signs in and out, again and again. */
+  async #visit(node: AppNode): Promise<void> {
+    while (!this.#stopped) {
+      const { cookie } = await this.#send(node, 'POST', '/login', undefined, { user: 'visitor' })
+      if (cookie !== null) await this.#send(node, 'POST', '/logout', cookie)
+      await delay(20)
+    }
+  }
+
+  async #send(node: AppNode, ...request: Parameters<AppNode['request']>): Promise<Answer> {
+    const started = performance.now()
+    const answer = await node.request(...request)
+    this.outcomes.push({ status: answer.status, ms: performance.now() - started })
+    return answer
   }
 
   async #loop(node: AppNode, cookie: string): Promise<void> {
     while (!this.#stopped) {
-      const started = performance.now()
-      const { status } = await node.request('GET', '/me', cookie)
-      this.outcomes.push({ status, ms: performance.now() - started })
+      await this.#send(node, 'GET', '/me', cookie)
       await delay(20)
     }
   }
@@ -66,6 +80,7 @@ async function survive(
   environment: Record<string, string>,
   faults: readonly Fault[],
   store: SessionStore,
+  checkConnections = async () => {},
 ): Promise<void> {
   const node = await AppNode.start(t, environment)
   const sessions = await Promise.all(Array.from({ length: 15 }, (_, index) => node.signIn(`user-${index}`)))
@@ -106,6 +121,7 @@ async function survive(
     connections.total === undefined ? {} : { waiting: 0, idle: connections.total },
     'no connection is leaked',
   )
+  await checkConnections()
   const { report, code } = await node.terminate()
   t.equal(code, 0)
   const stored: Record<string, number | undefined> = {}
@@ -142,5 +158,15 @@ t.test('Redis with an append-only file that is killed, and that hangs', async (t
     { name: 'kill -9 and restart after 10 seconds', begin: () => server.kill(), end: () => server.start() },
     { name: 'SIGSTOP for 10 seconds', begin: () => server.pause(), end: () => server.resume() },
   ]
-  await survive(t, { STORE: 'redis', STORE_PORT: String(server.port) }, faults, new RedisStore(client))
+  await survive(
+    t,
+    { STORE: 'redis', STORE_PORT: String(server.port) },
+    faults,
+    new RedisStore(client),
+    async () => {
+      // The one of the application, the test's own, and the one that asks.
+      const connections = (await server.command('CLIENT', 'LIST')).trim().split('\n')
+      t.equal(connections.length, 3, 'no connection is leaked')
+    },
+  )
 })
