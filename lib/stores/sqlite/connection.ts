@@ -10,7 +10,7 @@ interface VersionRow {
 function storeError(error: unknown): GoseshError {
   if (error instanceof GoseshError) return error
   // SQLite has no code of its own for a missing table; its words are the same through every driver.
-  const text = error instanceof Error ? error.message : ''
+  const text = String(error)
   if (/no such (table|index)/.test(text)) return new GoseshError('GOSESH_ERR_STORE_SCHEMA', { cause: error })
   if (!/(table|index) .* already exists/.test(text)) {
     return new GoseshError('GOSESH_ERR_STORE_UNAVAILABLE', { cause: error })
