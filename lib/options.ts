@@ -93,6 +93,12 @@ function checkCredential(name: string, value: unknown): void {
   if (challenge !== null && typeof challenge !== 'string') {
     throw optionError(`${name}.challenge`, challenge, 'an authentication scheme, or null')
   }
+  for (const key of ['write', 'clear', 'transportProblem']) {
+    const method = credential[key]
+    if (method !== undefined && typeof method !== 'function') {
+      throw optionError(`${name}.${key}`, method, 'a function, or nothing')
+    }
+  }
   checkLifetimes({ idleTimeout, absoluteTimeout }, null)
 }
 

@@ -30,6 +30,10 @@ t.test('a wrong option fails start-up, naming the option, the value and what wou
       { credentials: [{ ...bearerCredential(), challenge: undefined }] },
       /^Option credentials\[0\].challenge is undef/,
     ],
+    [
+      { credentials: [{ ...bearerCredential(), write: true }] },
+      /^Option credentials\[0\].write is true; expected a fu/,
+    ],
     [{ credentials: [{ ...bearerCredential(), absoluteTimeout: 0 }] }, /^Option absoluteTimeout is 0/],
     [
       { store: MemoryStore },
