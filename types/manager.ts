@@ -15,8 +15,8 @@ import type { SessionStore } from './store.js'
  */
 export interface SessionManager {
   /**
-   * Begins a session for a client that keeps the token itself. Lifetimes are the bearer credential's where there is
-   * one, else the first credential's. Rejects with `GOSESH_ERR_USER_ID`, `GOSESH_ERR_METADATA` or
+   * Begins a session for a client that keeps the token itself. Lifetimes are those of the first credential that cannot
+   * be written to a reply (bearer), else the first credential's. Rejects with `GOSESH_ERR_USER_ID`, `GOSESH_ERR_METADATA` or
    * `GOSESH_ERR_OPTION` on bad input, and with what the store rejects with (`GOSESH_ERR_STORE_FULL`).
    */
   createSession(

@@ -21,7 +21,6 @@ import type { Verifier } from './verifier.js'
 /** `app.gosesh`. */
 export class Manager implements SessionManager {
   readonly #runtime: Runtime
-
   readonly #verifier: Verifier
 
   constructor(runtime: Runtime, verifier: Verifier) {
