@@ -1,5 +1,5 @@
-import Fastify from 'fastify'
-import t from 'tap'
+import Fastify, { type FastifyInstance } from 'fastify'
+import t, { type Test } from 'tap'
 import gosesh, { MemoryStore, type SessionId } from '../lib/index.js'
 import { addRoutes, buildApp, signIn, whoami } from './helpers/app.js'
 import { fakeTime, settle } from './helpers/clock.js'
@@ -8,6 +8,14 @@ import { WatchedStore } from './helpers/store.js'
 
 const second = 1_000
 const minute = 60 * second
+
+/** Two nodes of one application on one store, which sees no activity of a node before it is written. */
+async function twoNodes(t: Test): Promise<{ active: FastifyInstance; judge: FastifyInstance }> {
+  const store = new MemoryStore()
+  const [active, judge] = [1, 2].map(() => buildApp(t, { store, activityTracking: {} }))
+  await judge?.ready()
+  return { active, judge } as { active: FastifyInstance; judge: FastifyInstance }
+}
 
 t.test('promise 1: one read, no write', async (t) => {
   t.test(
@@ -95,12 +103,7 @@ t.test('promise 2: idle means idle', async (t) => {
 
   t.test('active on one node, judged on the other', async (t) => {
     const time = fakeTime(t)
-    const store = new MemoryStore()
-    const [active, judge] = [0, 1].map(() => buildApp(t, { store, activityTracking: {} })) as [
-      ReturnType<typeof buildApp>,
-      ReturnType<typeof buildApp>,
-    ]
-    await judge.ready()
+    const { active, judge } = await twoNodes(t)
     const { cookie } = await signIn(active)
     for (let i = 0; i < 90; i++) {
       await time.advance(minute, 5 * second)
@@ -115,12 +118,7 @@ t.test('promise 2: idle means idle', async (t) => {
 
   t.test('a request just outside the margin reaches the other node before the deadline', async (t) => {
     const time = fakeTime(t)
-    const store = new MemoryStore()
-    const [active, judge] = [0, 1].map(() => buildApp(t, { store, activityTracking: {} })) as [
-      ReturnType<typeof buildApp>,
-      ReturnType<typeof buildApp>,
-    ]
-    await judge.ready()
+    const { active, judge } = await twoNodes(t)
     const { cookie } = await signIn(active)
     await time.advance(30 * minute - 65 * second, minute)
     t.ok(await whoami(active, cookie))
