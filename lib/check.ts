@@ -52,7 +52,7 @@ export function checkCount(name: string, value: unknown): number {
 }
 
 /** Milliseconds for which a session lives. */
-function checkLifetime(name: string, value: unknown): number {
+export function checkLifetime(name: string, value: unknown): number {
   return checkInteger(name, value, maxLifetime, 'a whole number of milliseconds from 1 to 100 years')
 }
 

@@ -1,20 +1,62 @@
 import type { FastifyRequest } from 'fastify'
+import type { Credential } from '../types/credential.js'
+import type { Session } from '../types/session.js'
+import { GoseshError } from './errors.js'
+import type { SessionEvents } from './session/events.js'
 
 const safeMethods = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE'])
+
+export interface CrossOriginSettings {
+  readonly trustedOrigins: readonly string[]
+  readonly dangerouslyAllowCrossOriginRequests: boolean
+}
+
+/** Whether browsers send the credential by themselves, for other sites' pages too. */
+export function isAmbient(credential: Credential): boolean {
+  return credential.ambient ?? credential.header.toLowerCase() === 'cookie'
+}
+
+/** A WebSocket is opened by a GET, and can do what a POST can (OWASP ASVS 4.4.2). */
+function isUnsafe(request: FastifyRequest): boolean {
+  return !safeMethods.has(request.method) || request.headers.upgrade !== undefined
+}
+
+/**
+ * Knows the requests of unsafe methods that a browser sent from a page of another origin: by `Sec-Fetch-Site`, and by
+ * `Origin` where a browser does not send that. A client that sends neither header is no browser.
+ */
+export class CrossOriginPolicy {
+  readonly #trusted: ReadonlySet<string>
+  readonly #allowAll: boolean
+
+  constructor({ trustedOrigins, dangerouslyAllowCrossOriginRequests }: CrossOriginSettings) {
+    this.#trusted = new Set(trustedOrigins)
+    this.#allowAll = dangerouslyAllowCrossOriginRequests
+  }
+
+  refuses(request: FastifyRequest): boolean {
+    if (!isUnsafe(request) || this.#allowAll) return false
+    const { origin } = request.headers
+    if (origin !== undefined && this.#trusted.has(origin)) return false
+    const site = request.headers['sec-fetch-site']
+    if (site !== undefined) return site !== 'same-origin' && site !== 'none'
+    return origin !== undefined && !isOwnOrigin(origin, request)
+  }
+}
 
 /** Whether the origin names the host that the request was sent to, by the scheme that it came over. */
 function isOwnOrigin(origin: string, request: FastifyRequest): boolean {
   return origin.toLowerCase() === `${request.protocol}://${request.host}`.toLowerCase()
 }
 
-/**
- * Whether a browser sent the request, of an unsafe method, from a page of another origin: by `Sec-Fetch-Site`, and by
- * `Origin` where a browser does not send that. A client that sends neither header is no browser.
- */
-export function isCrossOrigin(request: FastifyRequest): boolean {
-  if (safeMethods.has(request.method)) return false
-  const site = request.headers['sec-fetch-site']
-  if (site !== undefined) return site === 'cross-site' || site === 'same-site'
-  const { origin } = request.headers
-  return origin !== undefined && !isOwnOrigin(origin, request)
+/** The error for a request that is refused, told of as a security event. */
+export function crossOriginError(
+  request: FastifyRequest,
+  session: Session | null,
+  events: SessionEvents,
+): GoseshError {
+  const { method, headers } = request
+  const by = { sessionId: session?.id ?? null, userId: session?.userId ?? null, method }
+  events.crossOriginRefused({ ...by, origin: headers.origin ?? null }, { reqId: request.id })
+  return new GoseshError('GOSESH_ERR_CROSS_ORIGIN')
 }

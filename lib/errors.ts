@@ -32,6 +32,7 @@ const table = {
   },
   GOSESH_ERR_SESSION_EXISTS: { statusCode: 500, message: 'A session with this id exists already' },
   GOSESH_ERR_SESSION_ID: { statusCode: 500, message: 'A session id is 43 characters of base64url' },
+  GOSESH_ERR_SIGN_IN_NOT_RECENT: { statusCode: 401, message: 'Sign in again to do this' },
   GOSESH_ERR_STORE_CAPABILITY: { statusCode: 500, message: 'The session store lacks a method' },
   GOSESH_ERR_STORE_FULL: { statusCode: 503, message: 'The session store holds as many sessions as it may' },
   GOSESH_ERR_STORE_SCHEMA: {
@@ -40,6 +41,7 @@ const table = {
       'The tables of the session store are missing or older than this version; run await store.migrate()',
   },
   GOSESH_ERR_STORE_UNAVAILABLE: { statusCode: 503, message: 'The session store is unavailable' },
+  GOSESH_ERR_TOO_MANY_SESSIONS: { statusCode: 409, message: 'Sign out on another device first' },
   GOSESH_ERR_UNAUTHENTICATED: { statusCode: 401, message: 'Sign in first' },
   GOSESH_ERR_USER_ID: {
     statusCode: 500,

@@ -1,5 +1,6 @@
 import { bearerCredential } from './credentials/bearer.js'
 import { cookieCredential } from './credentials/cookie.js'
+import { nistLifetimes } from './credentials/lifetimes.js'
 import { FlushError, GoseshError } from './errors.js'
 import { plugin } from './plugin.js'
 import { MemoryStore } from './stores/memory.js'
@@ -7,9 +8,21 @@ import { isSessionId } from './token.js'
 
 export type { ActivityStats, ActivityTracker } from '../types/activity.js'
 export type { Credential } from '../types/credential.js'
+export type {
+  CrossOriginMessage,
+  FlushMessage,
+  SessionEnd,
+  SessionEndListener,
+  SessionEndReason,
+  SignInMessage,
+  SignOutMessage,
+  SweepMessage,
+  VerifyMessage,
+} from '../types/events.js'
 export type { SessionManager } from '../types/manager.js'
 export type {
   ActivityTrackingOptions,
+  ClearSiteDataType,
   Clock,
   CreateSessionOptions,
   DeleteSessionOptions,
@@ -17,10 +30,12 @@ export type {
   GoseshOptions,
   Logger,
   RouteSessionOptions,
+  SessionLimitOptions,
   SignInOptions,
   SignOutOptions,
   VerifyTokenOptions,
 } from '../types/options.js'
+export type { EffectivePolicy } from '../types/policy.js'
 export type {
   Session,
   SessionId,
@@ -43,7 +58,15 @@ export type { BearerCredentialOptions } from './credentials/bearer.js'
 export type { CookieCredentialOptions } from './credentials/cookie.js'
 export type { GoseshErrorCode } from './errors.js'
 export type { MemoryStoreOptions } from './stores/memory.js'
-export { bearerCredential, cookieCredential, FlushError, GoseshError, isSessionId, MemoryStore }
+export {
+  bearerCredential,
+  cookieCredential,
+  FlushError,
+  GoseshError,
+  isSessionId,
+  MemoryStore,
+  nistLifetimes,
+}
 
 interface NamedExports {
   readonly bearerCredential: typeof bearerCredential
@@ -52,6 +75,7 @@ interface NamedExports {
   readonly GoseshError: typeof GoseshError
   readonly isSessionId: typeof isSessionId
   readonly MemoryStore: typeof MemoryStore
+  readonly nistLifetimes: typeof nistLifetimes
 }
 
 /** The plugin. `require('gosesh')` is this function too, so the other exports hang on it. */
@@ -62,6 +86,7 @@ const gosesh: typeof plugin & NamedExports = Object.assign(plugin, {
   GoseshError,
   isSessionId,
   MemoryStore,
+  nistLifetimes,
 })
 
 export default gosesh

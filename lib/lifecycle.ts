@@ -3,6 +3,7 @@ import type { SelfExpiring, SessionStore } from '../types/store.js'
 import { ActivityFlusher, publicTracker } from './activity/tracker.js'
 import { hasCapability, requireCapability } from './capabilities.js'
 import { checkLogger, checkStore, isPromise, type Settings } from './options.js'
+import { SessionEvents } from './session/events.js'
 import type { Runtime } from './session/runtime.js'
 import { StoreCalls } from './session/store-calls.js'
 import { Sweeper } from './session/sweeper.js'
@@ -28,9 +29,10 @@ export class Lifecycle {
   readonly #settings: Settings
   #flusher: ActivityFlusher | null = null
   #sweeper: Sweeper | null = null
+  #sweepInterval: number | null = null
 
   constructor(app: FastifyInstance, settings: Settings) {
-    const { store, clock, refreshInterval, storeTimeout } = settings
+    const { store, clock, refreshInterval, notBefore, maxAge, maxSessionsPerUser } = settings
     this.#settings = settings
     // Awaited in `onReady`; a rejection until then is not an unhandled one.
     if (isPromise(store)) store.catch(() => {})
@@ -38,21 +40,31 @@ export class Lifecycle {
       clock,
       refreshInterval,
       defaultLifetime: defaultLifetime(settings),
+      policy: { notBefore, maxAge, maxSessionsPerUser },
+      events: new SessionEvents(() => this.runtime.log),
       log: app.log,
-      calls: typeof store === 'function' || isPromise(store) ? null : new StoreCalls(store, storeTimeout),
+      calls: typeof store === 'function' || isPromise(store) ? null : new StoreCalls(store, settings),
       tracking: null,
     }
   }
 
+  /** Milliseconds; `null` where nothing is swept, and until the store is known. */
+  get sweepInterval(): number | null {
+    return this.#sweepInterval
+  }
+
   /** `onReady`: every plugin has loaded, so what the options ask the instance for is there. */
   async start(app: FastifyInstance): Promise<void> {
-    const { store, logger, storeTimeout } = this.#settings
+    const { store, logger } = this.#settings
     this.runtime.log = checkLogger(typeof logger === 'function' ? logger(app) : logger)
     this.runtime.calls ??= new StoreCalls(
       checkStore(await (typeof store === 'function' ? store(app) : store)),
-      storeTimeout,
+      this.#settings,
     )
     const { calls } = this.runtime
+    if (this.#settings.maxSessionsPerUser !== null) {
+      requireCapability(calls.store, 'listUserSessions', 'The option maxSessionsPerUser')
+    }
     // Both are built before either is started: what lacks a capability leaves no timer behind.
     this.#flusher = this.#buildFlusher(calls)
     this.#sweeper = this.#buildSweeper(calls)
@@ -87,7 +99,8 @@ export class Lifecycle {
       grace: Math.max(minSweepGrace, flushMargin(this.#settings)),
       stopTimeout: storeTimeout,
     }
-    return new Sweeper(new StoreCalls(store, storeTimeout), sweep, clock, this.runtime.log)
+    this.#sweepInterval = sweep.interval
+    return new Sweeper(new StoreCalls(store, this.#settings), sweep, clock, this.runtime.log)
   }
 
   #warnOfShortGrace({ expiryGrace }: SessionStore & Partial<SelfExpiring>, margin: number): void {

@@ -1,8 +1,15 @@
 import type { FastifyInstance } from 'fastify'
 import type { Credential } from '../types/credential.js'
-import type { ActivityTrackingOptions, Clock, GoseshOptions, Logger } from '../types/options.js'
+import type {
+  ActivityTrackingOptions,
+  ClearSiteDataType,
+  Clock,
+  GoseshOptions,
+  Logger,
+} from '../types/options.js'
 import type { SessionStore } from '../types/store.js'
 import {
+  checkBoolean,
   checkCount,
   checkDelay,
   checkLifetimes,
@@ -13,10 +20,12 @@ import {
 } from './check.js'
 import { cookieCredential } from './credentials/cookie.js'
 import type { FlushError } from './errors.js'
+import { checkClearSiteData, checkOrigins, checkPolicy } from './policy-options.js'
+import type { SessionPolicy } from './session/policy.js'
 import { MemoryStore } from './stores/memory.js'
 
 /** Options as the plugin uses them: checked, complete and frozen. */
-export interface Settings {
+export interface Settings extends SessionPolicy {
   readonly store:
     | SessionStore
     | Promise<SessionStore>
@@ -28,7 +37,12 @@ export interface Settings {
   readonly storeTimeout: number
   /** `null`: never; `undefined`: not asked for, so only where the store can. */
   readonly sweepInterval: number | null | undefined
+  readonly maxPendingStoreCalls: number
   readonly clock: Clock
+  readonly trustedOrigins: readonly string[]
+  readonly dangerouslyAllowCrossOriginRequests: boolean
+  readonly clearSiteData: readonly ClearSiteDataType[]
+  readonly bindSessionToLog: boolean
 }
 
 type Complete<T> = { readonly [K in keyof T]-?: Exclude<T[K], undefined> }
@@ -40,8 +54,16 @@ const known: readonly (keyof GoseshOptions)[] = [
   'logger',
   'refreshInterval',
   'storeTimeout',
+  'maxPendingStoreCalls',
   'sweepInterval',
   'clock',
+  'trustedOrigins',
+  'dangerouslyAllowCrossOriginRequests',
+  'maxSessionsPerUser',
+  'notBefore',
+  'maxAge',
+  'clearSiteData',
+  'bindSessionToLog',
 ]
 /** What `app.register` itself takes from the same object. */
 const fastifyKeys = ['prefix', 'logLevel', 'logSerializers']
@@ -89,10 +111,11 @@ function checkCredential(name: string, value: unknown): void {
   for (const key of ['name', 'header']) {
     if (typeof credential[key] !== 'string') throw optionError(`${name}.${key}`, credential[key], 'a string')
   }
-  const { challenge, idleTimeout, absoluteTimeout } = credential
+  const { challenge, ambient, idleTimeout, absoluteTimeout } = credential
   if (challenge !== null && typeof challenge !== 'string') {
     throw optionError(`${name}.challenge`, challenge, 'an authentication scheme, or null')
   }
+  if (ambient !== undefined) checkBoolean(`${name}.ambient`, ambient)
   for (const key of ['write', 'clear', 'transportProblem']) {
     const method = credential[key]
     if (method !== undefined && typeof method !== 'function') {
@@ -139,7 +162,13 @@ export function parseOptions(options: GoseshOptions, app: FastifyInstance): Sett
     logger = app.log,
     clock = Date,
   } = options
-  const { refreshInterval = 60_000, storeTimeout = 2_000, sweepInterval } = options
+  const {
+    refreshInterval = 60_000,
+    storeTimeout = 2_000,
+    sweepInterval,
+    maxPendingStoreCalls = 1_000,
+  } = options
+  const { dangerouslyAllowCrossOriginRequests = false, bindSessionToLog = false } = options
   if (isClass(store)) throw optionError('store', store, 'an instance, such as new MemoryStore()')
   if (typeof clock?.now !== 'function') throw optionError('clock', clock, 'an object with the method now')
   return Object.freeze({
@@ -153,6 +182,15 @@ export function parseOptions(options: GoseshOptions, app: FastifyInstance): Sett
       sweepInterval === null || sweepInterval === undefined
         ? sweepInterval
         : checkDelay('sweepInterval', sweepInterval),
+    maxPendingStoreCalls: checkCount('maxPendingStoreCalls', maxPendingStoreCalls),
     clock,
+    trustedOrigins: checkOrigins(options.trustedOrigins),
+    dangerouslyAllowCrossOriginRequests: checkBoolean(
+      'dangerouslyAllowCrossOriginRequests',
+      dangerouslyAllowCrossOriginRequests,
+    ),
+    ...checkPolicy(options),
+    clearSiteData: checkClearSiteData(options.clearSiteData),
+    bindSessionToLog: checkBoolean('bindSessionToLog', bindSessionToLog),
   })
 }

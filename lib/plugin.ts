@@ -3,6 +3,8 @@ import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
 import '../types/fastify.js'
 import type { GoseshOptions } from '../types/options.js'
+import { CrossOriginPolicy } from './cross-origin.js'
+import { effectivePolicy } from './effective-policy.js'
 import { GoseshError } from './errors.js'
 import { Lifecycle } from './lifecycle.js'
 import { parseOptions } from './options.js'
@@ -10,25 +12,41 @@ import { ReplySigner, replyState } from './reply.js'
 import { RequestGuard, verifiedBy } from './request.js'
 import { addCacheHeaders } from './response-headers.js'
 import { routePolicy } from './route-policy.js'
+import { SessionEnder } from './session/ender.js'
 import { Manager } from './session/manager.js'
+import { SessionStarter } from './session/starter.js'
 import { Verifier } from './session/verifier.js'
 
 async function registerSessions(app: FastifyInstance, options: GoseshOptions): Promise<void> {
   if (app.hasDecorator('gosesh')) throw new GoseshError('GOSESH_ERR_REGISTERED_TWICE')
   const settings = parseOptions(options, app)
-  const { credentials, clock } = settings
+  const { credentials, clock, bindSessionToLog, clearSiteData } = settings
   const usesCookies = credentials.some((credential) => credential.header.toLowerCase() === 'cookie')
   if (usesCookies && !app.hasPlugin('@fastify/cookie')) await app.register(cookie)
 
   const lifecycle = new Lifecycle(app, settings)
   const { runtime } = lifecycle
+  const { events } = runtime
+  const crossOrigin = new CrossOriginPolicy(settings)
   const verifier = new Verifier(runtime)
-  const manager = new Manager(runtime, verifier)
-  const guard = new RequestGuard(manager, credentials, verifier, clock)
-  const signer = new ReplySigner(credentials, manager, () => runtime.log)
+  const ender = new SessionEnder(runtime)
+  const starter = new SessionStarter(runtime, ender)
+  const policy = effectivePolicy(settings, () => lifecycle.sweepInterval)
+  const manager = new Manager(runtime, { verifier, starter, ender }, policy)
+  const guard = new RequestGuard({
+    manager,
+    credentials,
+    verifier,
+    clock,
+    events,
+    crossOrigin,
+    bindSessionToLog,
+  })
+  const signer = new ReplySigner({ manager, credentials, starter, ender, events, crossOrigin, clearSiteData })
 
   app.decorate('gosesh', manager)
   app.decorate('requireSession', async (request) => void request.requireSession())
+  app.decorate('requireRecentSignIn', (maxAge) => guard.requireRecentSignIn(maxAge))
   app.decorateRequest('session', null)
   app.decorateRequest(verifiedBy, null)
   app.decorateRequest('requireSession', function () {

@@ -1,13 +1,16 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Credential } from '../types/credential.js'
-import type { Logger, SignInOptions, SignOutOptions } from '../types/options.js'
+import type { SessionManager } from '../types/manager.js'
+import type { ClearSiteDataType, SignInOptions, SignOutOptions } from '../types/options.js'
 import type { Session, SessionId, SessionToken } from '../types/session.js'
 import { checkBoolean, checkObject } from './check.js'
 import { readToken, resolveCredential } from './credentials/resolve.js'
-import { isCrossOrigin } from './cross-origin.js'
+import { type CrossOriginPolicy, crossOriginError } from './cross-origin.js'
 import { GoseshError } from './errors.js'
+import type { SessionEnder } from './session/ender.js'
+import type { SessionEvents, StartedSession } from './session/events.js'
 import { createSessionKeys, sessionLifetime } from './session/input.js'
-import type { Manager } from './session/manager.js'
+import type { SessionStarter } from './session/starter.js'
 import { sessionIdOf } from './token.js'
 
 /** What `signIn` and `signOut` have done on a reply so far. */
@@ -44,27 +47,41 @@ function isSent(reply: FastifyReply): boolean {
   return reply.sent || reply.raw.headersSent
 }
 
+/** What the signer hands its work to. */
+export interface SignerParts {
+  readonly manager: SessionManager
+  readonly credentials: readonly Credential[]
+  readonly starter: SessionStarter
+  readonly ender: SessionEnder
+  readonly events: SessionEvents
+  readonly crossOrigin: CrossOriginPolicy
+  readonly clearSiteData: readonly ClearSiteDataType[]
+}
+
 /** `reply.signIn` and `reply.signOut`. */
 export class ReplySigner {
-  readonly #credentials: readonly Credential[]
-  readonly #manager: Manager
-  readonly #log: () => Logger
+  readonly #parts: SignerParts
   #warnedOfTransport = false
 
-  constructor(credentials: readonly Credential[], manager: Manager, log: () => Logger) {
-    this.#credentials = credentials
-    this.#manager = manager
-    this.#log = log
+  constructor(parts: SignerParts) {
+    this.#parts = parts
   }
 
   async signIn(reply: FastifyReply, userId: string, options: SignInOptions = {}): Promise<Session> {
     checkObject('signIn', options, [...createSessionKeys, 'allowCrossOrigin'])
     const allowCrossOrigin = checkBoolean('signIn.allowCrossOrigin', options.allowCrossOrigin ?? false)
-    const writer = this.#credentials.find((credential) => credential.write !== undefined)
+    const { credentials, crossOrigin, events } = this.#parts
+    const writer = credentials.find((credential) => credential.write !== undefined)
     if (writer === undefined) throw new GoseshError('GOSESH_ERR_CREDENTIAL_NOT_WRITABLE')
-    if (!allowCrossOrigin && isCrossOrigin(reply.request)) throw new GoseshError('GOSESH_ERR_CROSS_ORIGIN')
+    const { request } = reply
+    if (!allowCrossOrigin && crossOrigin.refuses(request)) throw crossOriginError(request, null, events)
     const state = stateOf(reply)
-    return await inOrder(state, () => this.#signIn(reply, state, writer, userId, options))
+    const { session } = await inOrder(state, () =>
+      events.ofSignIn({ userId, credential: writer.name }, { reqId: request.id }, () =>
+        this.#signIn(reply, state, writer, userId, options),
+      ),
+    )
+    return session
   }
 
   async signOut(reply: FastifyReply, options: SignOutOptions = {}): Promise<void> {
@@ -80,83 +97,88 @@ export class ReplySigner {
     writer: Credential,
     userId: string,
     options: SignInOptions,
-  ): Promise<Session> {
+  ): Promise<StartedSession> {
     if (isSent(reply)) throw new GoseshError('GOSESH_ERR_REPLY_SENT')
     const { idleTimeout, absoluteTimeout } = sessionLifetime(options, writer)
     const { metadata } = options
-    const created = await this.#manager.createSession(userId, { idleTimeout, absoluteTimeout, metadata })
-    const { session, token } = created
+    // The session that this reply signed in before, else the one that the same credential presented.
+    const replaced = state.session?.id ?? presentedId(writer, reply)
+    const { starter } = this.#parts
+    const started = await starter.start(userId, { idleTimeout, absoluteTimeout, metadata }, replaced)
     try {
-      await this.#deletePrevious(reply, state, writer)
       if (isSent(reply)) throw new GoseshError('GOSESH_ERR_REPLY_SENT')
-      writer.write?.(reply, token, Math.ceil(absoluteTimeout / 1_000))
+      writer.write?.(reply, started.token, maxAgeOf(started.session))
     } catch (error) {
-      await this.#undo(session.id)
+      await starter.undo(started.session.id)
       throw error
     }
-    state.session = session
+    state.session = started.session
     state.credentials.add(writer)
     this.#warnOfTransport(reply, writer)
-    return session
-  }
-
-  /** The session that this reply signed in before, else the one that the same credential presented. */
-  async #deletePrevious(reply: FastifyReply, state: ReplyState, writer: Credential): Promise<void> {
-    const id = state.session?.id ?? presentedId(writer, reply)
-    if (id !== null) await this.#manager.deleteSession(id)
-  }
-
-  async #undo(id: SessionId): Promise<void> {
-    try {
-      await this.#manager.deleteSession(id)
-    } catch (error) {
-      this.#log().warn({ err: error, sessionId: id }, 'sign-in failed, and so did deleting its session')
-    }
+    return started
   }
 
   async #signOut(reply: FastifyReply, state: ReplyState, everywhere: boolean): Promise<void> {
-    const cleared = await this.#endSession(reply, state, everywhere)
+    const target = await this.#target(reply, state, everywhere)
+    if (target.sessionId !== null) await this.#end(reply, target, everywhere)
     state.session = null
     if (isSent(reply)) {
-      this.#log().warn({}, 'signed out after the reply was sent, so its credential was not cleared')
+      this.#parts.events.log.warn(
+        {},
+        'signed out after the reply was sent, so its credential was not cleared',
+      )
       return
     }
+    const cleared = [...target.clears]
     for (const credential of cleared) {
       credential.clear?.(reply)
       state.credentials.add(credential)
     }
-  }
-
-  /** Deletes what there is to delete; returns the credentials to clear. */
-  async #endSession(
-    reply: FastifyReply,
-    state: ReplyState,
-    everywhere: boolean,
-  ): Promise<Iterable<Credential>> {
-    if (state.session) {
-      await this.#delete(state.session.id, everywhere ? state.session.userId : null)
-      return state.credentials
+    const { clearSiteData } = this.#parts
+    if (cleared.length > 0 && clearSiteData.length > 0) {
+      reply.header('clear-site-data', clearSiteData.map((type) => `"${type}"`).join(', '))
     }
-    if (state.session === null) return state.credentials
-    const presented = resolveCredential(this.#credentials, reply.request)
-    // A page of another site can have a request sent without its cookie, and must not have the cookie cleared by it.
-    if (presented === null) return isCrossOrigin(reply.request) ? [] : this.#credentials
-    // Only a live session can speak for all of its user's.
-    const session = everywhere ? await this.#verified(reply.request, presented.token) : null
-    await this.#delete(sessionIdOf(presented.token), session?.userId ?? null)
-    return [presented.credential]
   }
 
-  /** The session that the hook verified; on a `session: false` route it is verified here. */
-  async #verified(request: FastifyRequest, token: SessionToken): Promise<Session | null> {
+  /** What a sign-out on this reply concerns. */
+  async #target(reply: FastifyReply, state: ReplyState, everywhere: boolean): Promise<SignOutTarget> {
+    if (state.session) {
+      return { sessionId: state.session.id, userId: state.session.userId, clears: state.credentials }
+    }
+    if (state.session === null) return { sessionId: null, userId: null, clears: state.credentials }
+    const { credentials, crossOrigin } = this.#parts
+    const { request } = reply
+    const presented = resolveCredential(credentials, request)
+    if (presented === null) {
+      // A page of another site can have a request sent without its cookie, and must not have the cookie cleared by it.
+      return { sessionId: null, userId: null, clears: crossOrigin.refuses(request) ? [] : credentials }
+    }
+    const session = await this.#presentedSession(request, presented.token, everywhere)
+    return {
+      sessionId: sessionIdOf(presented.token),
+      userId: session?.userId ?? null,
+      clears: [presented.credential],
+    }
+  }
+
+  /** Only a live session can speak for all of its user's: where the hook has not verified it, that is done here. */
+  async #presentedSession(
+    request: FastifyRequest,
+    token: SessionToken,
+    everywhere: boolean,
+  ): Promise<Session | null> {
     if (request.session?.id === sessionIdOf(token)) return request.session
-    return await this.#manager.verifyToken(token, { activity: false })
+    return everywhere ? await this.#parts.manager.verifyToken(token, { activity: false }) : null
   }
 
-  async #delete(id: SessionId, everyOf: string | null): Promise<void> {
-    if (everyOf !== null) await this.#manager.deleteUserSessions(everyOf)
-    // Where it is gone already, this forgets its pending activity.
-    await this.#manager.deleteSession(id)
+  async #end(reply: FastifyReply, { sessionId, userId }: SignOutTarget, everywhere: boolean): Promise<void> {
+    const { events, ender } = this.#parts
+    const by = { sessionId, userId, everywhere }
+    await events.ofSignOut(by, { reqId: reply.request.id }, async () => {
+      if (everywhere && userId !== null) await ender.endAllOf(userId, undefined)
+      // Where it is gone already, this forgets its pending activity.
+      await ender.endOne(sessionId as SessionId, 'signedOut', userId)
+    })
   }
 
   #warnOfTransport(reply: FastifyReply, writer: Credential): void {
@@ -164,8 +186,20 @@ export class ReplySigner {
     const problem = writer.transportProblem?.(reply.request) ?? null
     if (problem === null) return
     this.#warnedOfTransport = true
-    this.#log().warn({ host: reply.request.host }, problem)
+    this.#parts.events.log.warn({ host: reply.request.host }, problem)
   }
+}
+
+interface SignOutTarget {
+  readonly sessionId: SessionId | null
+  readonly userId: string | null
+  /** The credentials to clear. */
+  readonly clears: Iterable<Credential>
+}
+
+/** Seconds until the absolute deadline. */
+function maxAgeOf({ createdAt, absoluteDeadline }: Session): number {
+  return Math.ceil((absoluteDeadline.getTime() - createdAt.getTime()) / 1_000)
 }
 
 function presentedId(credential: Credential, reply: FastifyReply): SessionId | null {

@@ -340,7 +340,7 @@ t.test('a store that forgets sooner than a flush may come is warned about', asyn
     const logger = recordingLogger()
     const store = Object.assign(new MemoryStore(), { expiryGrace })
     await buildApp(t, { logger, store, activityTracking: {} }).ready()
-    t.equal(logger.above('debug').length, warnings)
+    t.equal(logger.above('info').length, warnings)
   }
 })
 
@@ -348,7 +348,7 @@ t.test('an idleTimeout within the flush margin is warned about', async (t) => {
   const logger = recordingLogger()
   const credentials = [bearerCredential(), cookieCredential({ idleTimeout: 60_000 })]
   await buildApp(t, { logger, credentials, activityTracking: {} }).ready()
-  t.match(logger.above('debug'), [
+  t.match(logger.above('info'), [
     { level: 'warn', details: { credential: 'cookie', idleTimeout: 60_000, margin: 65_000 } },
   ])
 })

@@ -7,6 +7,11 @@ export interface Credential extends SessionLifetime {
   readonly name: string
   /** The request header that carries it; added to `Vary`. */
   readonly header: string
+  /**
+   * Whether browsers send it by themselves, for other sites' pages too; then requests of unsafe methods from other
+   * origins are refused. Default: whether `header` is `Cookie`.
+   */
+  readonly ambient?: boolean
   /** The authentication scheme for `WWW-Authenticate` on a 401, or `null` where HTTP defines none. */
   readonly challenge: string | null
   /** The longest absolute timeout that the credential can carry, in milliseconds, where there is such a limit. */

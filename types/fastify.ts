@@ -8,6 +8,14 @@ declare module 'fastify' {
     gosesh: SessionManager
     /** A hook that answers 401 to a request without a session. `config.session.required` is the safer way. */
     requireSession: (request: Pick<FastifyRequest, 'requireSession'>) => Promise<void>
+    /**
+     * A hook that wants a session that began at most `maxAge` milliseconds ago, as before changing a password (OWASP
+     * ASVS 7.5.1): else 401 `GOSESH_ERR_SIGN_IN_NOT_RECENT`, or `GOSESH_ERR_UNAUTHENTICATED` without a session.
+     * Throws `GOSESH_ERR_OPTION`.
+     */
+    requireRecentSignIn: (
+      maxAge: number,
+    ) => (request: Pick<FastifyRequest, 'requireSession'>) => Promise<void>
   }
 
   interface FastifyRequest {
@@ -23,7 +31,7 @@ declare module 'fastify' {
      * before the reply is sent, streamed or hijacked. Rejects with 403 `GOSESH_ERR_CROSS_ORIGIN` for a request of an
      * unsafe method from a page of another origin,
      * with 503 where the store cannot, and with `GOSESH_ERR_CREDENTIAL_NOT_WRITABLE` where no credential can be
-     * written.
+     * written, and with 409 `GOSESH_ERR_TOO_MANY_SESSIONS` where `maxSessionsPerUser` refuses.
      */
     signIn(userId: string, options?: SignInOptions): Promise<Session>
     /** Ends the session, or all of the user's, then clears the credential. Rejects with 503 where the store cannot. */

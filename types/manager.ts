@@ -1,10 +1,12 @@
 import type { ActivityTracker } from './activity.js'
+import type { SessionEndListener } from './events.js'
 import type {
   CreateSessionOptions,
   DeleteSessionOptions,
   DeleteUserSessionsOptions,
   VerifyTokenOptions,
 } from './options.js'
+import type { EffectivePolicy } from './policy.js'
 import type { Session, SessionIdInput, SessionToken, TokenInput } from './session.js'
 import type { SessionStore } from './store.js'
 
@@ -17,7 +19,8 @@ export interface SessionManager {
   /**
    * Begins a session for a client that keeps the token itself. Lifetimes are those of the first credential that cannot
    * be written to a reply (bearer), else the first credential's. Rejects with `GOSESH_ERR_USER_ID`, `GOSESH_ERR_METADATA` or
-   * `GOSESH_ERR_OPTION` on bad input, and with what the store rejects with (`GOSESH_ERR_STORE_FULL`).
+   * `GOSESH_ERR_OPTION` on bad input, with `GOSESH_ERR_TOO_MANY_SESSIONS` where `maxSessionsPerUser` refuses, and with
+   * what the store rejects with (`GOSESH_ERR_STORE_FULL`).
    */
   createSession(
     userId: string,
@@ -25,6 +28,8 @@ export interface SessionManager {
   ): Promise<{ readonly session: Session; readonly token: SessionToken }>
   /** The live session of a token, or `null`. Counts as activity unless told not to. */
   verifyToken(token: TokenInput, options?: VerifyTokenOptions): Promise<Session | null>
+  /** The live session of an id, pending activity included, or `null`. Not activity: to look again at a session that is in use, as a WebSocket's. */
+  getSession(id: SessionIdInput): Promise<Session | null>
   /** Ends one session; resolves whether there was one (with `userId`: one of that user). */
   deleteSession(id: SessionIdInput, options?: DeleteSessionOptions): Promise<boolean>
   /** Ends every session of a user, but for `except`; resolves how many. */
@@ -38,6 +43,13 @@ export interface SessionManager {
   listUserSessions(userId: string): Promise<Session[]>
   /** Finds or makes the user of an auth provider id; resolves the user's id. Rejects with `GOSESH_ERR_USER_ID`. */
   upsertUser(authProviderId: string): Promise<string>
+  /**
+   * Calls the listener whenever this process ends a session or finds one expired (that one possibly more than once);
+   * returns a function that takes it back. What it throws is caught and logged. Throws `GOSESH_ERR_OPTION`.
+   */
+  onSessionEnd(listener: SessionEndListener): () => void
+  /** Every option in force, with defaults filled in, as plain data to print or to log. */
+  readonly policy: EffectivePolicy
   /** The store itself. Throws `GOSESH_ERR_NOT_READY` where it is not known yet. */
   readonly store: SessionStore
   /** Built in `onReady`; `null` before, and where tracking is off. */

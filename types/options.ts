@@ -51,11 +51,53 @@ export interface GoseshOptions {
   readonly refreshInterval?: number | undefined
   /** Milliseconds that the store has for a call; then the request fails with 503. Default: 2,000. */
   readonly storeTimeout?: number | undefined
+  /** Store calls that wait at once; past it a request fails with 503 straight away. Default: 1,000. */
+  readonly maxPendingStoreCalls?: number | undefined
   /** Milliseconds between sweeps of expired sessions; `null`: never. Default: 600,000, where the store can sweep. */
   readonly sweepInterval?: number | null | undefined
   /** The one source of time. Default: `Date`. */
   readonly clock?: Clock | undefined
+  /**
+   * Origins beside the request's own whose pages may send requests of unsafe methods with a cookie, such as
+   * `https://app.example.com`. Default: none.
+   */
+  readonly trustedOrigins?: readonly string[] | undefined
+  /**
+   * Turns the protection against cross-origin requests off, for an application that has one of its own on every
+   * route. Default: `false`.
+   */
+  readonly dangerouslyAllowCrossOriginRequests?: boolean | undefined
+  /**
+   * Sessions that a user may have at once (OWASP ASVS 7.1.2); needs a store that lists. A number ends the least
+   * recently active one at a sign-in past it. Default: no limit.
+   */
+  readonly maxSessionsPerUser?: number | SessionLimitOptions | undefined
+  /** Every session created before this time is refused, as after an incident (OWASP ASVS 7.4.5). Default: none is. */
+  readonly notBefore?: Date | undefined
+  /**
+   * Milliseconds after its sign-in at which a session ends, whatever it was created with: a shorter policy reaches
+   * the sessions there are. Default: no more than their own absolute timeout.
+   */
+  readonly maxAge?: number | undefined
+  /** What a browser is told to clear when it signs out, by `Clear-Site-Data` (OWASP ASVS 14.3.1). Default: nothing. */
+  readonly clearSiteData?: readonly ClearSiteDataType[] | undefined
+  /** Whether the log lines of a verified request carry `sessionId` and `userId`. Default: `false`. */
+  readonly bindSessionToLog?: boolean | undefined
 }
+
+/** What happens at the limit of sessions that a user may have. */
+export interface SessionLimitOptions {
+  /** Live sessions of one user, the new one included. */
+  readonly limit: number
+  /**
+   * `endLeastRecent`: sign-in ends the least recently active session. `refuse`: it rejects with
+   * `GOSESH_ERR_TOO_MANY_SESSIONS`. Default: `endLeastRecent`.
+   */
+  readonly whenFull?: 'endLeastRecent' | 'refuse' | undefined
+}
+
+/** A part of what a browser keeps for an origin (W3C Clear Site Data). */
+export type ClearSiteDataType = 'cache' | 'cookies' | 'storage' | 'executionContexts' | '*'
 
 /** Options of `app.gosesh.createSession`. */
 export interface CreateSessionOptions {

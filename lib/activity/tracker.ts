@@ -1,8 +1,10 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { ActivityStats, ActivityTracker, PendingActivity } from '../../types/activity.js'
+import type { FlushMessage } from '../../types/events.js'
 import type { Clock, Logger } from '../../types/options.js'
 import type { SessionId } from '../../types/session.js'
 import type { ActivityRecorder } from '../../types/store.js'
+import { channels } from '../diagnostics.js'
 import { FlushError, GoseshError } from '../errors.js'
 import { delay, type Repetition, repeat, within } from '../timing.js'
 import { isSessionId } from '../token.js'
@@ -178,21 +180,25 @@ export class ActivityFlusher implements PendingActivity {
       const updatedCount = await within(call, this.#settings.flushTimeout, () => this.#late())
       this.#buffer.written(batch)
       this.#stats.flushed += batch.size
-      const durationMs = Math.round(performance.now() - started)
-      this.#log.debug({ updatedCount, batchSize: batch.size, durationMs }, 'flushed activity batch')
+      const durationMs = performance.now() - started
+      const batchSize = batch.size
+      channels.flush.publish({ batchSize, updatedCount, durationMs, error: null } satisfies FlushMessage)
+      this.#log.debug(
+        { updatedCount, batchSize, durationMs: Math.round(durationMs) },
+        'flushed activity batch',
+      )
       return null
     } catch (cause) {
       this.#buffer.putBack(batch.keys())
-      return this.#report(new FlushError(batch.size, cause))
+      return this.#report(new FlushError(batch.size, cause), performance.now() - started)
     }
   }
 
-  #report(error: FlushError): FlushError {
+  #report(error: FlushError, durationMs: number): FlushError {
+    const { batchSize } = error
+    channels.flush.publish({ batchSize, updatedCount: 0, durationMs, error } satisfies FlushMessage)
     this.#stats.failedFlushes++
-    this.#log.warn(
-      { err: error, batchSize: error.batchSize },
-      'activity batch failed, kept for the next flush',
-    )
+    this.#log.warn({ err: error, batchSize }, 'activity batch failed, kept for the next flush')
     void this.#tellApplication(error)
     return error
   }

@@ -22,6 +22,19 @@ export function withActivity(stored: Session, at: number | undefined): Session {
   }
 }
 
+/** The session with an absolute deadline at most `maxAge` milliseconds after its sign-in. */
+export function withMaxAge(session: Session, maxAge: number): Session {
+  const latest = session.createdAt.getTime() + maxAge
+  if (session.absoluteDeadline.getTime() <= latest) return session
+  const absoluteDeadline = new Date(latest)
+  const { idleDeadline } = session
+  return {
+    ...session,
+    absoluteDeadline,
+    idleDeadline: idleDeadline === null || idleDeadline.getTime() <= latest ? idleDeadline : absoluteDeadline,
+  }
+}
+
 /** Where activity at `at` would move the session, or `null` where its idle deadline would stay. */
 function extensionTo(stored: Session, at: number): SessionExtension | null {
   const idleDeadline = idleDeadlineAt(at, stored.idleTimeout, stored.absoluteDeadline)

@@ -2,6 +2,8 @@ import type { ActivityTracker, PendingActivity } from '../../types/activity.js'
 import type { Clock, Logger } from '../../types/options.js'
 import type { SessionLifetime } from '../../types/session.js'
 import { GoseshError } from '../errors.js'
+import type { SessionEvents } from './events.js'
+import type { SessionPolicy } from './policy.js'
 import type { StoreCalls } from './store-calls.js'
 
 /** What sessions are handled with. Some is known at registration; `onReady` fills in the rest. */
@@ -9,6 +11,8 @@ export interface Runtime {
   readonly clock: Clock
   readonly defaultLifetime: SessionLifetime
   readonly refreshInterval: number
+  readonly policy: SessionPolicy
+  readonly events: SessionEvents
   log: Logger
   /** `null` until the store is known. */
   calls: StoreCalls | null

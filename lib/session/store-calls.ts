@@ -1,29 +1,62 @@
 import type { SessionStore } from '../../types/store.js'
 import { GoseshError } from '../errors.js'
-import { within } from '../timing.js'
+import { type WaitingCall, WaitingCalls } from './waiting-calls.js'
 
-function unavailable(method: string, cause: unknown): GoseshError {
+export interface StoreCallsSettings {
+  /** Milliseconds that the store has for a call. */
+  readonly storeTimeout: number
+  /** Calls that wait at once. */
+  readonly maxPendingStoreCalls: number
+}
+
+/** The store's own error where it has a code, else `GOSESH_ERR_STORE_UNAVAILABLE` with the cause. */
+function storeError(method: string, error: unknown): GoseshError {
+  if (error instanceof GoseshError) return error
   return new GoseshError('GOSESH_ERR_STORE_UNAVAILABLE', {
     message: `The session store is unavailable (${method})`,
-    cause,
+    cause: error,
   })
 }
 
-/** Calls the store within bounded time; whatever goes wrong becomes an error with a code. */
+/** Calls the store: so many at once, each within bounded time; whatever goes wrong becomes an error with a code. */
 export class StoreCalls<S extends SessionStore = SessionStore> {
   readonly store: S
-  readonly #timeout: number
+  readonly #settings: StoreCallsSettings
+  readonly #waiting: WaitingCalls
 
-  constructor(store: S, timeout: number) {
+  constructor(store: S, settings: StoreCallsSettings) {
     this.store = store
-    this.#timeout = timeout
+    this.#settings = settings
+    this.#waiting = new WaitingCalls(settings.storeTimeout)
   }
 
   /** Resolves what `call` does; rejects with a `GoseshError`: the store's own, or `GOSESH_ERR_STORE_UNAVAILABLE`. */
   run<T>(method: string, call: (store: S) => Promise<T>): Promise<T> {
-    return this.runUnbounded(method, (store) =>
-      within(call(store), this.#timeout, () => new Error(`no answer in ${this.#timeout} ms`)),
-    )
+    const { storeTimeout, maxPendingStoreCalls } = this.#settings
+    if (this.#waiting.size >= maxPendingStoreCalls) {
+      const cause = new Error(`${maxPendingStoreCalls} calls wait for the store already`)
+      return Promise.reject(storeError(method, cause))
+    }
+    return new Promise((resolve, reject) => {
+      const fail = (error: unknown): void => reject(storeError(method, error))
+      let waiting: WaitingCall | null = this.#waiting.add(() => {
+        waiting = null
+        fail(new Error(`no answer in ${storeTimeout} ms`))
+      })
+      const answered = (): void => {
+        if (waiting !== null) this.#waiting.remove(waiting)
+      }
+      attempt(call, this.store).then(
+        (value) => {
+          answered()
+          resolve(value)
+        },
+        (error) => {
+          answered()
+          fail(error)
+        },
+      )
+    })
   }
 
   /** The same without a bound on time, for work that no request waits for and that grows with the store. */
@@ -31,7 +64,16 @@ export class StoreCalls<S extends SessionStore = SessionStore> {
     try {
       return await call(this.store)
     } catch (error) {
-      throw error instanceof GoseshError ? error : unavailable(method, error)
+      throw storeError(method, error)
     }
+  }
+}
+
+/** A promise, also where a store throws instead of rejecting, or answers without one. */
+function attempt<S, T>(call: (store: S) => Promise<T>, store: S): Promise<T> {
+  try {
+    return Promise.resolve(call(store))
+  } catch (error) {
+    return Promise.reject(error)
   }
 }

@@ -1,6 +1,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { SweepMessage } from '../../types/events.js'
 import type { Clock, Logger } from '../../types/options.js'
 import type { ExpiredSessionSweeper, SessionStore } from '../../types/store.js'
+import { channels } from '../diagnostics.js'
 import { type Repetition, repeat, within } from '../timing.js'
 import type { StoreCalls } from './store-calls.js'
 
@@ -53,7 +55,9 @@ export class Sweeper {
 
   async #sweep(): Promise<void> {
     const before = new Date(this.#clock.now() - this.#settings.grace)
+    const started = performance.now()
     let deletedCount = 0
+    let failure: unknown = null
     try {
       let chunk = chunkSize
       while (chunk >= chunkSize && !this.#stopped) {
@@ -65,8 +69,11 @@ export class Sweeper {
         await nextTurn()
       }
     } catch (error) {
+      failure = error
       this.#log.warn({ err: error }, 'sweep of expired sessions failed, tried again later')
     }
+    const durationMs = performance.now() - started
+    channels.sweep.publish({ deletedCount, durationMs, error: failure } satisfies SweepMessage)
     if (deletedCount > 0) this.#log.debug({ deletedCount }, 'swept expired sessions')
   }
 }

@@ -1,9 +1,19 @@
 import type { PendingActivity } from '../../types/activity.js'
+import type { VerifyMessage } from '../../types/events.js'
 import type { Session, SessionId, SessionToken } from '../../types/session.js'
 import type { SessionExtension } from '../../types/store.js'
+import { channels } from '../diagnostics.js'
 import { sessionIdOf } from '../token.js'
-import { extensionBeforeFlush, extensionOnRefresh, isExpired, withActivity } from './lifetime.js'
+import { extensionBeforeFlush, extensionOnRefresh, withActivity } from './lifetime.js'
+import { liveSession } from './policy.js'
 import { type Runtime, storeCalls } from './runtime.js'
+
+/** The live session, or why there is none. */
+type Verdict = Session | 'absent' | 'expired'
+
+function sessionOf(verdict: Verdict): Session | null {
+  return typeof verdict === 'string' ? null : verdict
+}
 
 /** Judges a token against the store, and keeps the session alive where that counts as activity. */
 export class Verifier {
@@ -20,15 +30,49 @@ export class Verifier {
    */
   async verify(token: SessionToken, at: number, activity: boolean): Promise<Session | null> {
     const id = sessionIdOf(token)
-    const { tracking } = this.#runtime
+    return sessionOf(
+      await (channels.verify.hasSubscribers
+        ? this.#judgeAndTell(id, at, activity)
+        : this.#judge(id, at, activity)),
+    )
+  }
+
+  /** The live session of this id as it stands at `at`, or `null`. No activity. */
+  async find(id: SessionId, at: number): Promise<Session | null> {
+    return sessionOf(await this.#judge(id, at, false))
+  }
+
+  async #judge(id: SessionId, at: number, activity: boolean): Promise<Verdict> {
+    const { tracking, policy, events } = this.#runtime
     // A flush that ends during the read takes the record away, and the read may not show yet what it wrote.
     const pendingBefore = tracking?.pending.latest(id)
     const stored = await storeCalls(this.#runtime).run('getSession', (store) => store.getSession(id))
-    if (!stored) return null
-    const session = withActivity(withActivity(stored, pendingBefore), tracking?.pending.latest(id))
-    if (isExpired(session, at)) return null
+    if (!stored) return 'absent'
+    const known = withActivity(withActivity(stored, pendingBefore), tracking?.pending.latest(id))
+    const session = liveSession(known, at, policy)
+    if (session === null) {
+      events.ended({ reason: 'expired', sessionId: id, userId: stored.userId, except: null })
+      return 'expired'
+    }
     if (!activity || (await this.#recordActivity(stored, at))) return session
-    return null
+    return 'absent'
+  }
+
+  async #judgeAndTell(id: SessionId, at: number, activity: boolean): Promise<Verdict> {
+    const started = performance.now()
+    const tell = (outcome: VerifyMessage['outcome'], userId: string | null, error: unknown): void => {
+      const durationMs = performance.now() - started
+      channels.verify.publish({ outcome, sessionId: id, userId, durationMs, error } satisfies VerifyMessage)
+    }
+    try {
+      const verdict = await this.#judge(id, at, activity)
+      if (typeof verdict === 'string') tell(verdict, null, null)
+      else tell('verified', verdict.userId, null)
+      return verdict
+    } catch (error) {
+      tell('failed', null, error)
+      throw error
+    }
   }
 
   /** Whether the session still exists, as far as this shows. */

@@ -1,7 +1,9 @@
 import type { Logger } from '../../lib/index.js'
 
+const levels = ['debug', 'info', 'warn', 'error'] as const
+
 interface LogLine {
-  readonly level: 'debug' | 'info' | 'warn' | 'error'
+  readonly level: (typeof levels)[number]
   readonly details: Record<string, unknown>
   readonly message: string
 }
@@ -10,7 +12,7 @@ interface LogLine {
 export interface RecordingLogger extends Logger {
   readonly lines: LogLine[]
   withMessage(message: string): LogLine[]
-  above(level: 'debug'): LogLine[]
+  above(level: 'debug' | 'info'): LogLine[]
 }
 
 export function recordingLogger(): RecordingLogger {
@@ -25,6 +27,6 @@ export function recordingLogger(): RecordingLogger {
     warn: at('warn'),
     error: at('error'),
     withMessage: (message) => lines.filter((line) => line.message === message),
-    above: (level) => lines.filter((line) => line.level !== level),
+    above: (level) => lines.filter((line) => levels.indexOf(line.level) > levels.indexOf(level)),
   }
 }

@@ -1,0 +1,68 @@
+import type { SessionEndReason } from '../../types/events.js'
+import type { SessionId } from '../../types/session.js'
+import { hasCapability, requireCapability } from '../capabilities.js'
+import { type Runtime, storeCalls } from './runtime.js'
+
+/** Ends sessions: in the store, in the pending activity, and for those who are told of ends. */
+export class SessionEnder {
+  readonly #runtime: Runtime
+
+  constructor(runtime: Runtime) {
+    this.#runtime = runtime
+  }
+
+  /** Resolves whether there was such a session. `userId` is whose it is, where that is known. */
+  async endOne(id: SessionId, reason: SessionEndReason, userId: string | null): Promise<boolean> {
+    const calls = storeCalls(this.#runtime)
+    const { events, tracking } = this.#runtime
+    const owner = userId ?? (events.tellsOfEnds ? await this.#ownerOf(id) : null)
+    const existed = await calls.run('deleteSession', (store) => store.deleteSession(id))
+    tracking?.pending.forget(id)
+    if (existed) events.ended({ reason, sessionId: id, userId: owner, except: null })
+    return existed
+  }
+
+  /** Resolves how many it were. */
+  async endAllOf(userId: string, except: SessionId | undefined): Promise<number> {
+    const ids = await this.#idsToTellOf(userId)
+    const calls = storeCalls(this.#runtime)
+    const deleted = await calls.run('deleteUserSessions', (store) =>
+      store.deleteUserSessions(userId, { except }),
+    )
+    for (const id of ids) if (id !== except) this.#tellOfEndEverywhere(id, userId, except)
+    return deleted
+  }
+
+  async endEverybodys(): Promise<number> {
+    const calls = storeCalls(this.#runtime)
+    const store = requireCapability(calls.store, 'deleteAllSessions', 'app.gosesh.deleteAllSessions()')
+    const deleted = await calls.runUnbounded('deleteAllSessions', () => store.deleteAllSessions())
+    this.#runtime.tracking?.pending.forgetAll()
+    this.#runtime.events.ended({ reason: 'all', sessionId: null, userId: null, except: null })
+    return deleted
+  }
+
+  async #ownerOf(id: SessionId): Promise<string | null> {
+    const session = await storeCalls(this.#runtime).run('getSession', (store) => store.getSession(id))
+    return session?.userId ?? null
+  }
+
+  /** The sessions that end, each on its own where the store lists them, else one `null` for all. */
+  async #idsToTellOf(userId: string): Promise<readonly (SessionId | null)[]> {
+    if (!this.#runtime.events.tellsOfEnds) return []
+    const calls = storeCalls(this.#runtime)
+    const { store } = calls
+    if (!hasCapability(store, 'listUserSessions')) return [null]
+    const sessions = await calls.run('listUserSessions', () => store.listUserSessions(userId))
+    return sessions.map((session) => session.id)
+  }
+
+  #tellOfEndEverywhere(sessionId: SessionId | null, userId: string, except: SessionId | undefined): void {
+    this.#runtime.events.ended({
+      reason: 'everywhere',
+      sessionId,
+      userId,
+      except: sessionId === null ? (except ?? null) : null,
+    })
+  }
+}

@@ -1,0 +1,52 @@
+import type { SessionLimitOptions } from '../../types/options.js'
+import type { Session, SessionId } from '../../types/session.js'
+import { GoseshError } from '../errors.js'
+import type { SessionEnder } from './ender.js'
+import { listLiveSessions } from './listing.js'
+import type { Runtime } from './runtime.js'
+
+/** The order of sign-ins, the same for every node that compares the same two. */
+function beganAfter(a: Session, b: Session): boolean {
+  const later = a.createdAt.getTime() - b.createdAt.getTime()
+  return later > 0 || (later === 0 && a.id > b.id)
+}
+
+/**
+ * Holds a user to so many sessions. No store counts and creates in one step, so sign-ins of one user that run at
+ * once may pass the limit, by at most their number.
+ */
+export class SessionLimit {
+  readonly #options: Required<SessionLimitOptions>
+  readonly #runtime: Runtime
+  readonly #ender: SessionEnder
+
+  constructor(options: Required<SessionLimitOptions>, runtime: Runtime, ender: SessionEnder) {
+    this.#options = options
+    this.#runtime = runtime
+    this.#ender = ender
+  }
+
+  /** Before the session is created: rejects with `GOSESH_ERR_TOO_MANY_SESSIONS` where the choice is to refuse. */
+  async admit({ userId }: Session, replaced: SessionId | null): Promise<void> {
+    const { limit, whenFull } = this.#options
+    if (whenFull !== 'refuse') return
+    const others = (await this.#list(userId)).filter((session) => session.id !== replaced)
+    if (others.length < limit) return
+    throw new GoseshError('GOSESH_ERR_TOO_MANY_SESSIONS')
+  }
+
+  /** Once the session is created: ends the least recently active ones past the limit. */
+  async enforce(created: Session): Promise<void> {
+    const { limit, whenFull } = this.#options
+    if (whenFull !== 'endLeastRecent') return
+    const others = (await this.#list(created.userId)).filter((session) => session.id !== created.id)
+    // The list begins with the most recent. A later sign-in that runs at once judges this one: each ending the
+    // other would leave the user with neither.
+    const ended = others.slice(limit - 1).filter((session) => beganAfter(created, session))
+    for (const { id, userId } of ended) await this.#ender.endOne(id, 'evicted', userId)
+  }
+
+  #list(userId: string): Promise<Session[]> {
+    return listLiveSessions(this.#runtime, userId, 'The option maxSessionsPerUser')
+  }
+}

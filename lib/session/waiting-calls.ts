@@ -1,0 +1,58 @@
+/** A call that waits for its answer. */
+export interface WaitingCall {
+  readonly deadline: number
+  readonly expire: () => void
+  previous: WaitingCall | null
+  next: WaitingCall | null
+}
+
+/**
+ * The calls that wait for the store, oldest first. All have the same time, so that one timer serves them all: a timer
+ * for each would cost more than the rest of a call.
+ */
+export class WaitingCalls {
+  readonly #timeout: number
+  #oldest: WaitingCall | null = null
+  #newest: WaitingCall | null = null
+  #size = 0
+  #timer: NodeJS.Timeout | null = null
+
+  constructor(timeout: number) {
+    this.#timeout = timeout
+  }
+
+  get size(): number {
+    return this.#size
+  }
+
+  /** `expire` is called in `timeout` milliseconds unless the call is removed before. */
+  add(expire: () => void): WaitingCall {
+    const deadline = performance.now() + this.#timeout
+    const call: WaitingCall = { deadline, expire, previous: this.#newest, next: null }
+    if (this.#newest === null) this.#oldest = call
+    else this.#newest.next = call
+    this.#newest = call
+    // Only a call that waits keeps the process alive.
+    if (this.#size++ === 0) this.#timer?.ref()
+    this.#timer ??= setTimeout(this.#expireLate, this.#timeout)
+    return call
+  }
+
+  remove(call: WaitingCall): void {
+    if (call.previous === null) this.#oldest = call.next
+    else call.previous.next = call.next
+    if (call.next === null) this.#newest = call.previous
+    else call.next.previous = call.previous
+    if (--this.#size === 0) this.#timer?.unref()
+  }
+
+  readonly #expireLate = (): void => {
+    this.#timer = null
+    const now = performance.now()
+    for (let call = this.#oldest; call !== null && call.deadline <= now; call = this.#oldest) {
+      this.remove(call)
+      call.expire()
+    }
+    if (this.#oldest !== null) this.#timer = setTimeout(this.#expireLate, this.#oldest.deadline - now)
+  }
+}

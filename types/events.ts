@@ -1,0 +1,78 @@
+import type { SessionId } from './session.js'
+
+/**
+ * Why a session ended. `signedOut`: by `signOut` or `deleteSession`. `everywhere`: with all of its user's. `all`: with
+ * everybody's. `replaced`: by a sign-in on the same cookie. `evicted`: by a sign-in past `maxSessionsPerUser`.
+ * `expired`: a deadline had passed, or `notBefore` refuses it, when it was looked at.
+ */
+export type SessionEndReason = 'signedOut' | 'everywhere' | 'all' | 'replaced' | 'evicted' | 'expired'
+
+/** A session that this process ended or found ended. */
+export interface SessionEnd {
+  readonly reason: SessionEndReason
+  /** `null`: all of the user's, but for `except`; or, where the user is `null` too, everybody's. */
+  readonly sessionId: SessionId | null
+  /** `null`: not known, or everybody's. */
+  readonly userId: string | null
+  /** The one that was kept, where `sessionId` is `null`; else `null`. */
+  readonly except: SessionId | null
+}
+
+/** Told when sessions end. What it throws is caught and logged. */
+export type SessionEndListener = (end: SessionEnd) => void
+
+/** Published to the diagnostics channel `gosesh:verify` once a token was judged against the store. */
+export interface VerifyMessage {
+  /** `verified`, `absent` (no such session, or revoked meanwhile), `expired`, or `failed` (see `error`). */
+  readonly outcome: 'verified' | 'absent' | 'expired' | 'failed'
+  readonly sessionId: SessionId
+  readonly userId: string | null
+  readonly durationMs: number
+  readonly error: unknown
+}
+
+/** Published to `gosesh:sign-in` when a session was created, or could not be. */
+export interface SignInMessage {
+  /** `null` where it failed. */
+  readonly sessionId: SessionId | null
+  readonly userId: string
+  /** The credential that was written, or `null` where the client keeps the token itself. */
+  readonly credential: string | null
+  readonly durationMs: number
+  readonly error: unknown
+}
+
+/** Published to `gosesh:sign-out` when `signOut` ended what there was to end, or could not. */
+export interface SignOutMessage {
+  /** `null` where the request carried no session token. */
+  readonly sessionId: SessionId | null
+  readonly userId: string | null
+  readonly everywhere: boolean
+  readonly durationMs: number
+  readonly error: unknown
+}
+
+/** Published to `gosesh:cross-origin` when a request was refused. */
+export interface CrossOriginMessage {
+  readonly sessionId: SessionId | null
+  readonly userId: string | null
+  readonly method: string
+  readonly origin: string | null
+}
+
+/** Published to `gosesh:flush` for each batch of activity. */
+export interface FlushMessage {
+  readonly batchSize: number
+  /** Sessions that the store moved; 0 where it failed. */
+  readonly updatedCount: number
+  readonly durationMs: number
+  /** The `FlushError`, or `null`. The batch is kept for the next flush. */
+  readonly error: unknown
+}
+
+/** Published to `gosesh:sweep` after each sweep. */
+export interface SweepMessage {
+  readonly deletedCount: number
+  readonly durationMs: number
+  readonly error: unknown
+}

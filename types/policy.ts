@@ -1,0 +1,31 @@
+import type { ClearSiteDataType, SessionLimitOptions } from './options.js'
+
+/** What is in force: every option with its default filled in, as plain data that can be logged or printed as JSON. */
+export interface EffectivePolicy {
+  /** In the order in which they are tried. Durations are milliseconds. */
+  readonly credentials: readonly {
+    readonly name: string
+    readonly header: string
+    readonly ambient: boolean
+    readonly idleTimeout: number | null
+    readonly absoluteTimeout: number
+  }[]
+  readonly activityTracking: {
+    readonly flushInterval: number
+    readonly flushTimeout: number
+    readonly maxBatchSize: number
+    readonly maxPending: number
+  } | null
+  readonly refreshInterval: number
+  readonly storeTimeout: number
+  readonly maxPendingStoreCalls: number
+  /** `null`: expired sessions are not swept, or vanish from the store by themselves. */
+  readonly sweepInterval: number | null
+  readonly crossOriginProtection: boolean
+  readonly trustedOrigins: readonly string[]
+  readonly maxSessionsPerUser: Required<SessionLimitOptions> | null
+  readonly notBefore: string | null
+  readonly maxAge: number | null
+  readonly clearSiteData: readonly ClearSiteDataType[]
+  readonly bindSessionToLog: boolean
+}
