@@ -1,0 +1,74 @@
+// @ts-check
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+
+/**
+ * What gosesh does, for Prometheus, at `GET /metrics`. Keep that route from the outside world.
+ *
+ * @param {import('fastify').FastifyInstance} app
+ */
+export async function metrics(app) {
+  const registry = new Registry()
+  const registers = [registry]
+  const seconds = [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 2]
+  const verifications = new Histogram({
+    name: 'gosesh_verify_seconds',
+    help: 'Time to judge a session token, by outcome',
+    labelNames: ['outcome'],
+    buckets: seconds,
+    registers,
+  })
+  const signIns = new Counter({
+    name: 'gosesh_sign_ins_total',
+    help: 'Sessions begun, and those that could not be, by the code of the error',
+    labelNames: ['error'],
+    registers,
+  })
+  const ends = new Counter({
+    name: 'gosesh_session_ends_total',
+    help: 'Sessions that this process ended or found ended',
+    labelNames: ['reason'],
+    registers,
+  })
+  const refusals = new Counter({
+    name: 'gosesh_cross_origin_refusals_total',
+    help: 'Requests refused because a page of another origin sent them',
+    registers,
+  })
+  const flushes = new Histogram({
+    name: 'gosesh_flush_seconds',
+    help: 'Time to write a batch of activity, and whether it failed',
+    labelNames: ['failed'],
+    buckets: seconds,
+    registers,
+  })
+  new Gauge({
+    name: 'gosesh_pending_sessions',
+    help: 'Sessions whose activity is not in the store yet',
+    registers,
+    collect() {
+      this.set(app.gosesh.activityTracker?.pendingCount ?? 0)
+    },
+  })
+
+  /** @type {[string, (message: any) => void][]} */
+  const subscriptions = [
+    ['gosesh:verify', ({ outcome, durationMs }) => verifications.observe({ outcome }, durationMs / 1_000)],
+    ['gosesh:sign-in', ({ error }) => signIns.inc({ error: error?.code ?? '' })],
+    ['gosesh:session-end', ({ reason }) => ends.inc({ reason })],
+    ['gosesh:cross-origin', () => refusals.inc()],
+    [
+      'gosesh:flush',
+      ({ error, durationMs }) => flushes.observe({ failed: String(error !== null) }, durationMs / 1_000),
+    ],
+  ]
+  for (const [channel, listener] of subscriptions) subscribe(channel, listener)
+  app.addHook('onClose', async () => {
+    for (const [channel, listener] of subscriptions) unsubscribe(channel, listener)
+  })
+
+  app.get('/metrics', { config: { session: false } }, async (_request, reply) => {
+    reply.type(registry.contentType)
+    return await registry.metrics()
+  })
+}

@@ -1,0 +1,50 @@
+// @ts-check
+/// <reference types="@fastify/websocket" />
+
+/** The close code for a session that has ended, of those that applications may choose (RFC 6455, section 7.4.2). */
+const sessionEnded = 4401
+
+/**
+ * A WebSocket that closes when its session ends. Register @fastify/websocket before gosesh: it closes the connection of
+ * an upgrade that was refused only where its hook ran before the one that refused.
+ *
+ * @param {import('fastify').FastifyInstance} app
+ * @param {{ recheckInterval?: number }} options
+ */
+export async function sockets(app, { recheckInterval = 10_000 }) {
+  /** @type {Map<import('@fastify/websocket').WebSocket, import('gosesh').Session>} */
+  const open = new Map()
+
+  // What this process ends is heard of at once. `null` stands for any.
+  const stopListening = app.gosesh.onSessionEnd(({ sessionId, userId, except }) => {
+    for (const [socket, { id, userId: owner }] of open) {
+      if ((sessionId ?? id) === id && (userId ?? owner) === owner && except !== id) socket.close(sessionEnded)
+    }
+  })
+
+  // A session may also end on another node, or by its deadline while nothing is sent: look again now and then.
+  const recheck = async () => {
+    for (const [socket, { id }] of open) {
+      if ((await app.gosesh.getSession(id)) === null) socket.close(sessionEnded)
+    }
+  }
+  const timer = setInterval(() => {
+    recheck().catch((error) => app.log.warn({ err: error }, 'sessions of sockets not looked at'))
+  }, recheckInterval)
+
+  app.addHook('onClose', async () => {
+    clearInterval(timer)
+    stopListening()
+  })
+
+  app.get('/socket', { websocket: true, config: { session: { required: true } } }, (socket, request) => {
+    const session = request.requireSession()
+    open.set(socket, session)
+    socket.on('close', () => open.delete(socket))
+    socket.on('message', (data) => {
+      // The upgrade was one request. What is sent later keeps the session alive by being recorded.
+      app.gosesh.activityTracker?.recordActivity(session.id, new Date())
+      socket.send(`${session.userId}: ${data}`)
+    })
+  })
+}
