@@ -46,8 +46,10 @@ t.test('every call has its own time, and answers in any order', async (t) => {
   }
   const start = time.now() - 500
   held[2]?.answer('middle')
+  await settle()
   await time.advance(1_000, 100)
   held[4]?.answer('newest')
+  await settle()
   await time.advance(2_000, 100)
   held[0]?.answer('too late')
   await settle()
