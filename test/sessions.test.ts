@@ -534,6 +534,19 @@ t.test('app.gosesh', async (t) => {
       t.equal(await app.gosesh.verifyToken(wrong), null)
   })
 
+  t.test('getSession finds the live session of an id, and is no activity', async (t) => {
+    const store = new WatchedStore()
+    const app = buildApp(t, { store, activityTracking: {} })
+    await app.ready()
+    const { session } = await app.gosesh.createSession('ada')
+    t.same(await app.gosesh.getSession(session.id), session)
+    t.equal(app.gosesh.activityTracker?.pendingCount, 0)
+    store.reset()
+    for (const wrong of ['', '../../etc', undefined] as string[])
+      t.equal(await app.gosesh.getSession(wrong), null)
+    t.same(store.calls, [], 'what is shaped like no id never reaches the store')
+  })
+
   t.test('deleteSession ends one; with userId, only one of that user', async (t) => {
     const app = buildApp(t)
     await app.ready()
