@@ -1,4 +1,4 @@
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify'
 import type { Credential } from '../types/credential.js'
 import type { SessionManager } from '../types/manager.js'
 import type { Clock } from '../types/options.js'
@@ -43,24 +43,21 @@ export class RequestGuard {
     this.#challenge = parts.credentials.find((credential) => credential.challenge !== null)?.challenge ?? null
   }
 
-  /** The `onRequest` hook. An anonymous request is answered in the same turn, without a promise. */
+  /** The `onRequest` hook. An anonymous request is answered in the same turn. */
   readonly onRequest = (
     request: Writable<FastifyRequest>,
     reply: FastifyReply,
-    done: (error?: Error) => void,
-  ): Promise<void> | void => {
-    // A context inside this one that registered gosesh before has sessions of its own, and hears this hook too.
-    if (request.server.gosesh !== this.#parts.manager) return done()
-    // A context that was there before gosesh hears the hook but was not given the decorated properties.
-    request.session = null
-    request[verifiedBy] = null
-    let work: Promise<void> | null
+    done: HookHandlerDoneFunction,
+  ): void => {
+    let error: Error | undefined
+    let asked = false
     try {
-      work = this.#admit(request, reply)
-    } catch (error) {
-      return done(error as Error)
+      // A context inside this one that registered gosesh before has sessions of its own, and hears this hook too.
+      asked = request.server.gosesh === this.#parts.manager && this.#begin(request, reply, done)
+    } catch (thrown) {
+      error = thrown as Error
     }
-    return work === null ? done() : work
+    if (!asked) done(error)
   }
 
   /** The hook of `app.requireRecentSignIn(maxAge)`. */
@@ -82,31 +79,51 @@ export class RequestGuard {
     throw this.#unauthenticated(request)
   }
 
-  #admit(request: FastifyRequest, reply: FastifyReply): Promise<void> | null {
-    const { enabled, required, activity } = routePolicy(request.routeOptions.config?.session)
-    if (!enabled) return null
-    const presented = resolveCredential(this.#parts.credentials, request)
-    if (presented !== null) return this.#verify(request, reply, presented, { required, activity })
-    if (required) throw this.#refuse(request, reply)
-    return null
+  /** Whether the store is asked, and calls `done`. Throws what refuses the request. */
+  #begin(request: Writable<FastifyRequest>, reply: FastifyReply, done: HookHandlerDoneFunction): boolean {
+    // A context that was there before gosesh hears the hook but was not given the decorated properties.
+    request.session = null
+    request[verifiedBy] = null
+    const policy = routePolicy(request.routeOptions.config?.session)
+    const presented = policy.enabled ? resolveCredential(this.#parts.credentials, request) : null
+    if (presented !== null) this.#verify(request, reply, presented, policy, done)
+    else if (policy.required) throw this.#refuse(request, reply)
+    return presented !== null
   }
 
-  async #verify(
+  #verify(
     request: Writable<FastifyRequest>,
     reply: FastifyReply,
     { credential, token }: Presented,
-    { required, activity }: Pick<RoutePolicy, 'required' | 'activity'>,
-  ): Promise<void> {
-    const { verifier, clock, crossOrigin, events } = this.#parts
+    { required, activity }: RoutePolicy,
+    done: HookHandlerDoneFunction,
+  ): void {
+    const { verifier, clock, crossOrigin } = this.#parts
     // Known before the session is, so that a request which will be refused keeps nothing alive.
     const refused = isAmbient(credential) && crossOrigin.refuses(request)
-    const session = await verifier.verify(token, clock.now(), activity && !refused)
-    if (session === null) {
-      if (required) throw this.#refuse(request, reply)
-      return
+    const onSession = (session: Session | null): void => {
+      let error: Error | undefined
+      try {
+        if (session !== null) this.#admit(request, reply, session, credential, refused)
+        else if (required) error = this.#refuse(request, reply)
+      } catch (thrown) {
+        error = thrown as Error
+      }
+      done(error)
     }
+    verifier.verify(token, clock.now(), activity && !refused, onSession, done as (error: unknown) => void)
+  }
+
+  /** Throws 403 `GOSESH_ERR_CROSS_ORIGIN` where the request is refused. */
+  #admit(
+    request: Writable<FastifyRequest>,
+    reply: FastifyReply,
+    session: Session,
+    credential: Credential,
+    refused: boolean,
+  ): void {
     request[verifiedBy] = credential
-    if (refused) throw crossOriginError(request, session, events)
+    if (refused) throw crossOriginError(request, session, this.#parts.events)
     request.session = session
     if (this.#parts.bindSessionToLog) bindToLog(request, reply, session)
   }

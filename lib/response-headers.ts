@@ -4,9 +4,14 @@ import { verifiedBy } from './request.js'
 
 /** `vary` with `header` added, unless it is there. */
 function addToVary(vary: string, header: string): string {
+  if (vary === '') return header
   const names = vary.split(',').map((name) => name.trim().toLowerCase())
   if (names.includes('*') || names.includes(header.toLowerCase())) return vary
-  return vary === '' ? header : `${vary}, ${header}`
+  return `${vary}, ${header}`
+}
+
+function textOf(header: ReturnType<FastifyReply['getHeader']>): string {
+  return header === undefined ? '' : [header].flat().join(', ')
 }
 
 /**
@@ -23,9 +28,9 @@ export function addCacheHeaders(
   const changed = reply[replyState]?.credentials
   if (credential || changed !== undefined) {
     if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store')
-    let vary = [reply.getHeader('vary') ?? []].flat().join(', ')
+    let vary = textOf(reply.getHeader('vary'))
     if (credential) vary = addToVary(vary, credential.header)
-    for (const { header } of changed ?? []) vary = addToVary(vary, header)
+    if (changed !== undefined) for (const { header } of changed) vary = addToVary(vary, header)
     if (vary !== '') reply.header('vary', vary)
   }
   done(null, payload)

@@ -28,11 +28,20 @@ export interface ActivityTracker {
   readonly stats: ActivityStats
 }
 
-/** What the sessions' side of the plugin needs of the tracker. Times are milliseconds since the epoch. */
+/** Activity of one session that was found pending; the time moves while it waits for a flush. */
+export interface PendingRecord {
+  readonly at: number
+}
+
+/**
+ * What the sessions' side of the plugin needs of the tracker. Times are milliseconds since the epoch. A `known` is what
+ * `find` returned before: it saves a look-up, and keeps in mind what a flush has written since.
+ */
 export interface PendingActivity {
-  record(id: SessionId, at: number): void
-  /** The latest activity that is not in the store yet. */
-  latest(id: SessionId): number | undefined
+  find(id: SessionId): PendingRecord | undefined
+  record(id: SessionId, at: number, known?: PendingRecord): void
+  /** The latest activity that is not in the store yet, or was not when `known` was found. */
+  latest(id: SessionId, known?: PendingRecord): number | undefined
   forget(id: SessionId): void
   forgetAll(): void
 }

@@ -1,9 +1,14 @@
+import type { PendingRecord } from '../../types/activity.js'
 import type { SessionId } from '../../types/session.js'
 
 /** One pending session. Its time is moved in place, which is cheaper than setting a number in the map anew. */
 interface PendingSession {
   at: number
+  /** Which map of waiting sessions it is in: the current one, or one that went into flight. */
+  generation: number
 }
+
+const forgotten = -1
 
 /**
  * The latest activity of each pending session, in milliseconds since the epoch: what waits for the next flush, and
@@ -15,6 +20,7 @@ export class ActivityBuffer {
   #inFlight = new Map<SessionId, PendingSession>()
   /** Sessions that are in both maps. */
   #overlap = 0
+  #generation = 0
 
   constructor(maxPending: number) {
     this.#maxPending = maxPending
@@ -25,17 +31,37 @@ export class ActivityBuffer {
     return this.#waiting.size + this.#inFlight.size - this.#overlap
   }
 
+  /** What is pending of a session. It shows the newest time while it waits, and as a `known` it saves a look-up. */
+  find(id: SessionId): PendingRecord | undefined {
+    return this.#waiting.get(id) ?? this.#inFlight.get(id)
+  }
+
+  /** The newest time, of what is pending now or was when `known` was found. */
+  latest(id: SessionId, known?: PendingRecord): number | undefined {
+    if (known !== undefined && this.#isWaiting(known)) return known.at
+    const at = this.find(id)?.at
+    return known === undefined || (at !== undefined && at > known.at) ? at : known.at
+  }
+
   /** Keeps the newest time. Returns false where the session is new and there is no room for it. */
-  record(id: SessionId, at: number): boolean {
-    return this.move(id, at) || this.#recordNew(id, at)
+  record(id: SessionId, at: number, known?: PendingRecord): boolean {
+    const waiting = known !== undefined && this.#isWaiting(known) ? known : this.#waiting.get(id)
+    if (waiting === undefined) return this.#recordNew(id, at)
+    if (at > waiting.at) waiting.at = at
+    return true
   }
 
   /** Keeps the newest time of a session that waits for the next flush. Returns false for any other. */
   move(id: SessionId, at: number): boolean {
-    const known = this.#waiting.get(id)
-    if (known === undefined) return false
-    if (at > known.at) known.at = at
+    const waiting = this.#waiting.get(id)
+    if (waiting === undefined) return false
+    if (at > waiting.at) waiting.at = at
     return true
+  }
+
+  /** Only this class makes records, so each is a `PendingSession`. */
+  #isWaiting(record: PendingRecord): record is PendingSession {
+    return (record as PendingSession).generation === this.#generation
   }
 
   #recordNew(id: SessionId, at: number): boolean {
@@ -46,20 +72,21 @@ export class ActivityBuffer {
       if (at <= inFlight.at) return true
       this.#overlap++
     }
-    this.#waiting.set(id, { at })
+    this.#waiting.set(id, { at, generation: this.#generation })
     return true
   }
 
-  latest(id: SessionId): number | undefined {
-    return (this.#waiting.get(id) ?? this.#inFlight.get(id))?.at
-  }
-
   forget(id: SessionId): void {
-    const waited = this.#waiting.delete(id)
-    if (this.#inFlight.delete(id) && waited) this.#overlap--
+    const waiting = this.#waiting.get(id)
+    if (waiting !== undefined) {
+      waiting.generation = forgotten
+      this.#waiting.delete(id)
+    }
+    if (this.#inFlight.delete(id) && waiting !== undefined) this.#overlap--
   }
 
   forgetAll(): void {
+    this.#generation++
     this.#waiting.clear()
     this.#inFlight.clear()
     this.#overlap = 0
@@ -72,6 +99,7 @@ export class ActivityBuffer {
   *flight(maxBatchSize: number): Generator<Map<SessionId, Date>, void, void> {
     this.#inFlight = this.#waiting
     this.#waiting = new Map()
+    this.#generation++
     let batch = new Map<SessionId, Date>()
     try {
       for (const [id, { at }] of this.#inFlight) {
@@ -100,7 +128,12 @@ export class ActivityBuffer {
       if (session === undefined) continue
       this.#inFlight.delete(id)
       if (this.#waiting.has(id)) this.#overlap--
-      else this.#waiting.set(id, session)
+      else this.#putBackOne(id, session)
     }
+  }
+
+  #putBackOne(id: SessionId, session: PendingSession): void {
+    session.generation = this.#generation
+    this.#waiting.set(id, session)
   }
 }

@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { ActivityStats, ActivityTracker, PendingActivity } from '../../types/activity.js'
+import type { ActivityStats, ActivityTracker, PendingActivity, PendingRecord } from '../../types/activity.js'
 import type { FlushMessage } from '../../types/events.js'
 import type { Clock, Logger } from '../../types/options.js'
 import type { SessionId } from '../../types/session.js'
@@ -66,8 +66,12 @@ export class ActivityFlusher implements PendingActivity {
     return { ...this.#stats }
   }
 
-  record(id: SessionId, at: number): void {
-    if (!this.#closed && this.#buffer.record(id, at)) this.#stats.recorded++
+  find(id: SessionId): PendingRecord | undefined {
+    return this.#buffer.find(id)
+  }
+
+  record(id: SessionId, at: number, known?: PendingRecord): void {
+    if (!this.#closed && this.#buffer.record(id, at, known)) this.#stats.recorded++
     else this.#stats.dropped++
   }
 
@@ -91,8 +95,8 @@ export class ActivityFlusher implements PendingActivity {
     return Math.min(time, this.#latestNow)
   }
 
-  latest(id: SessionId): number | undefined {
-    return this.#buffer.latest(id)
+  latest(id: SessionId, known?: PendingRecord): number | undefined {
+    return this.#buffer.latest(id, known)
   }
 
   forget(id: SessionId): void {

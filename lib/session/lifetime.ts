@@ -15,11 +15,10 @@ export function isExpired(session: Session, now: number): boolean {
 /** The session with activity that its store does not know of yet. */
 export function withActivity(stored: Session, at: number | undefined): Session {
   if (at === undefined || at <= stored.lastActivityAt.getTime()) return stored
-  return {
-    ...stored,
-    lastActivityAt: new Date(at),
-    idleDeadline: idleDeadlineAt(at, stored.idleTimeout, stored.absoluteDeadline),
-  }
+  const { id, userId, createdAt, idleTimeout, absoluteDeadline, metadata } = stored
+  const idleDeadline = idleDeadlineAt(at, idleTimeout, absoluteDeadline)
+  const lastActivityAt = new Date(at)
+  return { id, userId, createdAt, lastActivityAt, idleTimeout, idleDeadline, absoluteDeadline, metadata }
 }
 
 /** The session with an absolute deadline at most `maxAge` milliseconds after its sign-in. */

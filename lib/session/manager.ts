@@ -62,7 +62,10 @@ export class Manager implements SessionManager {
     checkObject('verifyToken', options, ['activity'])
     const activity = checkBoolean('verifyToken.activity', options.activity ?? true)
     if (!isSessionToken(token)) return null
-    return await this.#parts.verifier.verify(token, this.#runtime.clock.now(), activity)
+    const { verifier } = this.#parts
+    return await new Promise((resolve, reject) => {
+      verifier.verify(token, this.#runtime.clock.now(), activity, resolve, reject)
+    })
   }
 
   async getSession(id: SessionIdInput): Promise<Session | null> {

@@ -1,6 +1,6 @@
 import type { SessionStore } from '../../types/store.js'
 import { GoseshError } from '../errors.js'
-import { type WaitingCall, WaitingCalls } from './waiting-calls.js'
+import { WaitingCalls } from './waiting-calls.js'
 
 export interface StoreCallsSettings {
   /** Milliseconds that the store has for a call. */
@@ -32,31 +32,32 @@ export class StoreCalls<S extends SessionStore = SessionStore> {
 
   /** Resolves what `call` does; rejects with a `GoseshError`: the store's own, or `GOSESH_ERR_STORE_UNAVAILABLE`. */
   run<T>(method: string, call: (store: S) => Promise<T>): Promise<T> {
-    const { storeTimeout, maxPendingStoreCalls } = this.#settings
-    if (this.#waiting.size >= maxPendingStoreCalls) {
-      const cause = new Error(`${maxPendingStoreCalls} calls wait for the store already`)
-      return Promise.reject(storeError(method, cause))
+    return new Promise((resolve, reject) => this.start(method, call, resolve, reject))
+  }
+
+  /** As `run`, but it tells one of two functions, later and once: a promise less for what every request waits for. */
+  start<T>(
+    method: string,
+    call: (store: S) => Promise<T>,
+    onAnswer: (value: T) => void,
+    onFailure: (error: GoseshError) => void,
+  ): void {
+    const waiting = this.#waiting
+    const fail = (error: unknown): void => onFailure(storeError(method, error))
+    if (waiting.size >= this.#settings.maxPendingStoreCalls) {
+      const { maxPendingStoreCalls } = this.#settings
+      queueMicrotask(() => fail(new Error(`${maxPendingStoreCalls} calls wait for the store already`)))
+      return
     }
-    return new Promise((resolve, reject) => {
-      const fail = (error: unknown): void => reject(storeError(method, error))
-      let waiting: WaitingCall | null = this.#waiting.add(() => {
-        waiting = null
-        fail(new Error(`no answer in ${storeTimeout} ms`))
-      })
-      const answered = (): void => {
-        if (waiting !== null) this.#waiting.remove(waiting)
-      }
-      attempt(call, this.store).then(
-        (value) => {
-          answered()
-          resolve(value)
-        },
-        (error) => {
-          answered()
-          fail(error)
-        },
-      )
-    })
+    const started = waiting.add(() => fail(new Error(`no answer in ${this.#settings.storeTimeout} ms`)))
+    attempt(call, this.store).then(
+      (value) => {
+        if (waiting.end(started)) onAnswer(value)
+      },
+      (error) => {
+        if (waiting.end(started)) fail(error)
+      },
+    )
   }
 
   /** The same without a bound on time, for work that no request waits for and that grows with the store. */

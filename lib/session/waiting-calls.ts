@@ -2,6 +2,7 @@
 export interface WaitingCall {
   readonly deadline: number
   readonly expire: () => void
+  waits: boolean
   previous: WaitingCall | null
   next: WaitingCall | null
 }
@@ -25,10 +26,10 @@ export class WaitingCalls {
     return this.#size
   }
 
-  /** `expire` is called in `timeout` milliseconds unless the call is removed before. */
+  /** `expire` is called in `timeout` milliseconds unless the call is ended before. */
   add(expire: () => void): WaitingCall {
     const deadline = performance.now() + this.#timeout
-    const call: WaitingCall = { deadline, expire, previous: this.#newest, next: null }
+    const call: WaitingCall = { deadline, expire, waits: true, previous: this.#newest, next: null }
     if (this.#newest === null) this.#oldest = call
     else this.#newest.next = call
     this.#newest = call
@@ -38,19 +39,23 @@ export class WaitingCalls {
     return call
   }
 
-  remove(call: WaitingCall): void {
+  /** Whether the call waited until now. */
+  end(call: WaitingCall): boolean {
+    if (!call.waits) return false
+    call.waits = false
     if (call.previous === null) this.#oldest = call.next
     else call.previous.next = call.next
     if (call.next === null) this.#newest = call.previous
     else call.next.previous = call.previous
     if (--this.#size === 0) this.#timer?.unref()
+    return true
   }
 
   readonly #expireLate = (): void => {
     this.#timer = null
     const now = performance.now()
     for (let call = this.#oldest; call !== null && call.deadline <= now; call = this.#oldest) {
-      this.remove(call)
+      this.end(call)
       call.expire()
     }
     if (this.#oldest !== null) this.#timer = setTimeout(this.#expireLate, this.#oldest.deadline - now)

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { ActivityBuffer } from '../../lib/activity/buffer.js'
 import type { SessionId } from '../../lib/index.js'
+import type { PendingRecord } from '../../types/activity.js'
 
 const ids = ['a', 'b', 'c', 'd', 'e'] as SessionId[]
 const [a, b, c] = ids as [SessionId, SessionId, SessionId]
@@ -105,7 +106,7 @@ t.test('a batch holds at most maxBatchSize, and an empty flight has none', async
 
 t.test('whatever happens in whatever order, nothing is lost and nothing is counted twice', async (t) => {
   const step = fc.record({
-    action: fc.constantFrom('record', 'forget', 'next', 'written', 'putBack', 'break'),
+    action: fc.constantFrom('find', 'record', 'forget', 'forgetAll', 'next', 'written', 'putBack', 'break'),
     id: fc.constantFrom(...ids),
     at: fc.integer({ min: 1, max: 20 }),
   })
@@ -113,15 +114,21 @@ t.test('whatever happens in whatever order, nothing is lost and nothing is count
     fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
       const buffer = new ActivityBuffer(100)
       const model = new Map<SessionId, number>()
+      const found = new Map<SessionId, PendingRecord | undefined>()
       let flight: ReturnType<ActivityBuffer['flight']> | null = null
       let batch: Map<SessionId, Date> | undefined
       for (const { action, id, at } of steps) {
-        if (action === 'record') {
-          buffer.record(id, at)
+        if (action === 'find') {
+          found.set(id, buffer.find(id))
+        } else if (action === 'record') {
+          buffer.record(id, at, found.get(id))
           model.set(id, Math.max(model.get(id) ?? 0, at))
         } else if (action === 'forget') {
           buffer.forget(id)
           model.delete(id)
+        } else if (action === 'forgetAll') {
+          buffer.forgetAll()
+          model.clear()
         } else if (action === 'next' && batch === undefined) {
           flight ??= buffer.flight(2)
           const { value, done } = flight.next()
@@ -141,6 +148,11 @@ t.test('whatever happens in whatever order, nothing is lost and nothing is count
         }
         if (buffer.size !== model.size || ids.some((key) => buffer.latest(key) !== model.get(key)))
           return false
+        for (const [key, known] of found) {
+          const times = [model.get(key), known?.at].filter((time) => time !== undefined)
+          const latest = times.length === 0 ? undefined : Math.max(...times)
+          if (buffer.latest(key, known) !== latest) return false
+        }
       }
       return true
     }),
