@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import type { SelfExpiring, SessionStore } from '../types/store.js'
-import { ActivityFlusher, publicTracker } from './activity/tracker.js'
+import { ActivityFlusher, PublicTracker } from './activity/tracker.js'
 import { hasCapability, requireCapability } from './capabilities.js'
 import { checkLogger, checkStore, isPromise, type Settings } from './options.js'
 import { SessionEvents } from './session/events.js'
@@ -83,7 +83,7 @@ export class Lifecycle {
     const recorder = requireCapability(store, 'batchRecordActivity', 'The option activityTracking')
     const flusher = new ActivityFlusher(recorder, activityTracking, clock, this.runtime.log)
     const margin = flushMargin(this.#settings)
-    this.runtime.tracking = { tracker: publicTracker(flusher), pending: flusher, margin }
+    this.runtime.tracking = { tracker: new PublicTracker(flusher), pending: flusher, margin }
     this.#warnOfShortIdleTimeouts(margin)
     this.#warnOfShortGrace(recorder, margin)
     return flusher

@@ -585,6 +585,22 @@ t.test('app.gosesh', async (t) => {
     t.same(await app.gosesh.listUserSessions('bo'), [])
   })
 
+  t.test('deleteAllSessions leaves the activity of a session that begins meanwhile', async (t) => {
+    const store = new WatchedStore()
+    const app = buildApp(t, { store, activityTracking: {} })
+    await app.ready()
+    const before = await app.gosesh.createSession('ada')
+    await app.gosesh.verifyToken(before.token)
+    store.on('deleteAllSessions', async (proceed) => {
+      const deleted = await proceed()
+      const { token } = await app.gosesh.createSession('ada')
+      await app.gosesh.verifyToken(token)
+      return deleted
+    })
+    t.equal(await app.gosesh.deleteAllSessions(), 1)
+    t.equal(app.gosesh.activityTracker?.pendingCount, 1)
+  })
+
   t.test(
     'listUserSessions lists live ones, the most recently active first, pending activity included',
     async (t) => {

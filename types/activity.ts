@@ -43,5 +43,6 @@ export interface PendingActivity {
   /** The latest activity that is not in the store yet, or was not when `known` was found. */
   latest(id: SessionId, known?: PendingRecord): number | undefined
   forget(id: SessionId): void
-  forgetAll(): void
+  /** All that is pending now; an id may be there twice. */
+  pendingIds(): SessionId[]
 }

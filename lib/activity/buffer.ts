@@ -21,6 +21,9 @@ export class ActivityBuffer {
   /** Sessions that are in both maps. */
   #overlap = 0
   #generation = 0
+  /** What `move` moved last: a socket that tells of one message after the other pays no look-up. */
+  #lastId: SessionId | null = null
+  #last: PendingSession | null = null
 
   constructor(maxPending: number) {
     this.#maxPending = maxPending
@@ -46,15 +49,20 @@ export class ActivityBuffer {
   /** Keeps the newest time. Returns false where the session is new and there is no room for it. */
   record(id: SessionId, at: number, known?: PendingRecord): boolean {
     const waiting = known !== undefined && this.#isWaiting(known) ? known : this.#waiting.get(id)
-    if (waiting === undefined) return this.#recordNew(id, at)
+    if (waiting === undefined) return this.add(id, at)
     if (at > waiting.at) waiting.at = at
     return true
   }
 
   /** Keeps the newest time of a session that waits for the next flush. Returns false for any other. */
   move(id: SessionId, at: number): boolean {
-    const waiting = this.#waiting.get(id)
-    if (waiting === undefined) return false
+    let waiting = this.#last
+    if (waiting === null || id !== this.#lastId || waiting.generation !== this.#generation) {
+      waiting = this.#waiting.get(id) ?? null
+      if (waiting === null) return false
+      this.#lastId = id
+      this.#last = waiting
+    }
     if (at > waiting.at) waiting.at = at
     return true
   }
@@ -64,7 +72,8 @@ export class ActivityBuffer {
     return (record as PendingSession).generation === this.#generation
   }
 
-  #recordNew(id: SessionId, at: number): boolean {
+  /** Keeps the time of a session that does not wait. Returns false where it is new and there is no room for it. */
+  add(id: SessionId, at: number): boolean {
     const inFlight = this.#inFlight.get(id)
     if (inFlight === undefined) {
       if (this.size >= this.#maxPending) return false
@@ -85,11 +94,9 @@ export class ActivityBuffer {
     if (this.#inFlight.delete(id) && waiting !== undefined) this.#overlap--
   }
 
-  forgetAll(): void {
-    this.#generation++
-    this.#waiting.clear()
-    this.#inFlight.clear()
-    this.#overlap = 0
+  /** The pending sessions of this moment; some may be there twice. */
+  ids(): SessionId[] {
+    return [...this.#waiting.keys(), ...this.#inFlight.keys()]
   }
 
   /**

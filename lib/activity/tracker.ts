@@ -83,7 +83,8 @@ export class ActivityFlusher implements PendingActivity {
       return
     }
     if (!isSessionId(id)) throw new GoseshError('GOSESH_ERR_SESSION_ID')
-    this.record(id, time)
+    if (this.#closed || !this.#buffer.add(id, time)) this.#stats.dropped++
+    else this.#stats.recorded++
   }
 
   /** The milliseconds of the date, but never in the future; the clock is asked only where it might be. */
@@ -103,8 +104,8 @@ export class ActivityFlusher implements PendingActivity {
     this.#buffer.forget(id)
   }
 
-  forgetAll(): void {
-    this.#buffer.forgetAll()
+  pendingIds(): SessionId[] {
+    return this.#buffer.ids()
   }
 
   start(): void {
@@ -139,8 +140,14 @@ export class ActivityFlusher implements PendingActivity {
     this.#log.error({ err: cause, lostCount: lost }, 'session activity lost at shutdown')
   }
 
-  /** A failure that passes, such as a connection that was reset, must not cost what is left. */
+  /** What is recorded during the last flush is left too. */
   async #writeRest(): Promise<void> {
+    do await this.#flushPersistently()
+    while (this.pendingCount > 0 && !this.#closed)
+  }
+
+  /** A failure that passes, such as a connection that was reset, must not cost what is left. */
+  async #flushPersistently(): Promise<void> {
     for (let tries = lastTries; tries > 1 && !this.#closed; tries--) {
       try {
         return await this.flush()
@@ -235,15 +242,27 @@ export class ActivityFlusher implements PendingActivity {
 }
 
 /** What the application gets of the tracker: it can record, flush and count, and reaches nothing else. */
-export function publicTracker(flusher: ActivityFlusher): ActivityTracker {
-  return Object.freeze({
-    recordActivity: (id: SessionId, at: Date) => flusher.recordActivity(id, at),
-    flush: () => flusher.flush(),
-    get pendingCount() {
-      return flusher.pendingCount
-    },
-    get stats() {
-      return flusher.stats
-    },
-  })
+export class PublicTracker implements ActivityTracker {
+  readonly #flusher: ActivityFlusher
+
+  constructor(flusher: ActivityFlusher) {
+    this.#flusher = flusher
+    Object.freeze(this)
+  }
+
+  recordActivity(id: SessionId, at: Date): void {
+    this.#flusher.recordActivity(id, at)
+  }
+
+  flush(): Promise<void> {
+    return this.#flusher.flush()
+  }
+
+  get pendingCount(): number {
+    return this.#flusher.pendingCount
+  }
+
+  get stats(): ActivityStats {
+    return this.#flusher.stats
+  }
 }

@@ -36,8 +36,11 @@ export class SessionEnder {
   async endEverybodys(): Promise<number> {
     const calls = storeCalls(this.#runtime)
     const store = requireCapability(calls.store, 'deleteAllSessions', 'app.gosesh.deleteAllSessions()')
+    const pending = this.#runtime.tracking?.pending
+    // A session that begins while the store is at it lives on, and so does its activity.
+    const ids = pending?.pendingIds() ?? []
     const deleted = await calls.runUnbounded('deleteAllSessions', () => store.deleteAllSessions())
-    this.#runtime.tracking?.pending.forgetAll()
+    for (const id of ids) pending?.forget(id)
     this.#runtime.events.ended({ reason: 'all', sessionId: null, userId: null, except: null })
     return deleted
   }

@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap'
-import { ActivityFlusher, publicTracker, type TrackerSettings } from '../../lib/activity/tracker.js'
+import { ActivityFlusher, PublicTracker, type TrackerSettings } from '../../lib/activity/tracker.js'
 import { FlushError, MemoryStore, type SessionId } from '../../lib/index.js'
 import { createToken, sessionIdOf } from '../../lib/token.js'
 import { fakeTime, settle } from '../helpers/clock.js'
@@ -24,15 +24,20 @@ function setUp(t: Test, given: Partial<TrackerSettings> = {}) {
     ...given,
   }
   const flusher = new ActivityFlusher(store, settings, time, log)
-  return { time, store, log, failures, flusher, tracker: publicTracker(flusher) }
+  return { time, store, log, failures, flusher, tracker: new PublicTracker(flusher) }
 }
 
 t.test('the tracker’s own state cannot be reached from outside', async (t) => {
   const { flusher, tracker } = setUp(t)
-  t.same(Reflect.ownKeys(tracker).sort(), ['flush', 'pendingCount', 'recordActivity', 'stats'])
-  t.equal(Object.getPrototypeOf(tracker), Object.prototype)
+  t.same(Reflect.ownKeys(PublicTracker.prototype).sort(), [
+    'constructor',
+    'flush',
+    'pendingCount',
+    'recordActivity',
+    'stats',
+  ])
   t.ok(Object.isFrozen(tracker))
-  t.same(Object.keys(flusher), [], 'private fields all')
+  for (const object of [tracker, flusher]) t.same(Reflect.ownKeys(object), [], 'private fields all')
   const { stats } = tracker
   Object.assign(stats, { recorded: 99 })
   t.equal(tracker.stats.recorded, 0, 'stats are a copy')
@@ -278,6 +283,21 @@ t.test('stopping', async (t) => {
     await Promise.all([running, stopped])
     t.match(tracker, { pendingCount: 0, stats: { flushed: 2, lost: 0 } })
     t.same(log.above('debug'), [])
+  })
+
+  t.test('writes what is recorded during the last flush', async (t) => {
+    const { flusher, store, time } = setUp(t)
+    flusher.start()
+    flusher.record(newId(), time.now())
+    const release = store.hold('batchRecordActivity')
+    const stopped = flusher.stop()
+    await settle()
+    flusher.record(newId(), time.now())
+    const asked = flusher.flush()
+    release()
+    await Promise.all([asked, stopped])
+    t.match(flusher, { pendingCount: 0, stats: { flushed: 2, lost: 0, dropped: 0 } })
+    t.same(store.counts, { batchRecordActivity: 2 }, 'nothing after that')
   })
 
   for (const fault of ['fail', 'hang'] as const) {
