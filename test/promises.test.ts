@@ -284,6 +284,16 @@ t.test('promise 3: revoked means revoked', async (t) => {
 })
 
 t.test('promise 4: an outage is not a sign-out', async (t) => {
+  t.test('a store that answers with what is no session has failed', async (t) => {
+    const store = new WatchedStore()
+    const app = buildApp(t, { store, activityTracking: {} })
+    const { cookie } = await signIn(app)
+    store.on('getSession', async () => ({ id: 'x', userId: 'ada' }) as never)
+    const response = await app.inject({ url: '/me', headers: { cookie } })
+    t.match(response, { statusCode: 503, headers: { 'set-cookie': undefined } })
+    t.equal(response.json().code, 'GOSESH_ERR_STORE_UNAVAILABLE')
+  })
+
   for (const fault of ['fail', 'hang'] as const) {
     t.test(
       `a store that ${fault}s: 503 in bounded time, the cookie left alone, then on as before`,

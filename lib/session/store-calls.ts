@@ -10,7 +10,7 @@ export interface StoreCallsSettings {
 }
 
 /** The store's own error where it has a code, else `GOSESH_ERR_STORE_UNAVAILABLE` with the cause. */
-function storeError(method: string, error: unknown): GoseshError {
+export function storeError(method: string, error: unknown): GoseshError {
   if (error instanceof GoseshError) return error
   return new GoseshError('GOSESH_ERR_STORE_UNAVAILABLE', {
     message: `The session store is unavailable (${method})`,

@@ -7,6 +7,7 @@ import { sessionIdOf } from '../token.js'
 import { extensionBeforeFlush, extensionOnRefresh, withActivity } from './lifetime.js'
 import { liveSession } from './policy.js'
 import { type Runtime, storeCalls } from './runtime.js'
+import { storeError } from './store-calls.js'
 
 /** The live session, or why there is none. */
 type Verdict = Session | 'absent' | 'expired'
@@ -23,7 +24,7 @@ function attempt(judge: () => Verdict | Promise<Verdict>): Verdict | Promise<Ver
   try {
     return judge()
   } catch (error) {
-    return Promise.reject(error)
+    return Promise.reject(storeError('getSession', error))
   }
 }
 
