@@ -113,7 +113,7 @@ export class SqliteStore
 
   async upsertUser(authProviderId: string): Promise<string> {
     if (this.#upsertUser !== undefined) return this.#upsertUser(authProviderId)
-    const [row] = this.#connection.all(this.#sql.upsertUser, userIdOf(authProviderId), authProviderId)
+    const [row] = this.#connection.returning(this.#sql.upsertUser, userIdOf(authProviderId), authProviderId)
     return (row as { id: string }).id
   }
 

@@ -285,6 +285,42 @@ for (const { name, open, remedy } of drivers) {
       },
     )
 
+    t.test(
+      'what is written after a write that waited for a lock in vain is committed, and stays',
+      async (t) => {
+        const { store } = await makeStore(t, { busyTimeout: 10 }, open)
+        const [refused, kept, ended] = [newSession(), newSession(), newSession()]
+        await store.createSession(ended)
+        const other = connect(t, open)
+        const elsewhere = new SqliteStore(other, { busyTimeout: 10 })
+        const attempts = [
+          () => store.createSession(refused),
+          () => store.upsertUser('idp|ada'),
+        ]
+        for (const attempt of attempts) {
+          other.exec('BEGIN IMMEDIATE')
+          t.equal((await rejection(attempt())).code, 'GOSESH_ERR_STORE_UNAVAILABLE')
+          other.exec('COMMIT')
+        }
+        await store.createSession(kept)
+        await store.deleteSession(ended.id)
+        t.strictSame(await elsewhere.getSession(kept.id), kept)
+        t.equal(await elsewhere.getSession(ended.id), null)
+        await elsewhere.deleteSession(refused.id)
+        await rejection(store.createSession(kept))
+        t.strictSame(await elsewhere.getSession(kept.id), kept)
+      },
+    )
+
+    t.test('what is written in a transaction of the application is part of it', async (t) => {
+      const { store, database } = await makeStore(t, {}, open)
+      const session = newSession()
+      database.exec('BEGIN')
+      await store.createSession(session)
+      database.exec('ROLLBACK')
+      t.equal(await store.getSession(session.id), null)
+    })
+
     t.test('a session that exists already is no driver error', async (t) => {
       const { store } = await makeStore(t, {}, open)
       const session = newSession()

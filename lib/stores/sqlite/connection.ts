@@ -46,7 +46,12 @@ export class Connection {
 
   /** How many rows the statement changed. */
   run(sql: string, ...values: SqliteValue[]): number {
-    return this.#use(sql, (statement) => Number(statement.run(...values).changes))
+    return this.#use(sql, (statement) => this.#write(() => Number(statement.run(...values).changes)))
+  }
+
+  /** The rows that a statement with `RETURNING` changed. */
+  returning(sql: string, ...values: SqliteValue[]): unknown[] {
+    return this.#use(sql, (statement) => this.#write(() => statement.all(...values)))
   }
 
   /** The first row, or `undefined`. */
@@ -62,17 +67,12 @@ export class Connection {
   migrate(): void {
     this.#guard(() => {
       this.#switchToWal()
-      // Takes the write lock at once: of processes that start together, the second finds the work done.
-      this.#database.exec('BEGIN IMMEDIATE')
-      try {
+      // Of processes that start together, the second finds the work done.
+      this.#transaction(() => {
         this.#database.exec(sqliteVersionTable(this.#settings.tablePrefix))
         const versions = this.#versions()
         for (const part of this.#settings.parts) this.#bringUpToDate(part, versions.get(part.name) ?? 0)
-        this.#database.exec('COMMIT')
-      } catch (error) {
-        this.#rollBack()
-        throw error
-      }
+      })
     })
   }
 
@@ -138,6 +138,27 @@ export class Connection {
     this.#database
       .prepare(`INSERT OR REPLACE INTO ${this.#settings.tablePrefix}schema (part, version) VALUES (?, ?)`)
       .run(name, migrations.length)
+  }
+
+  /**
+   * Runs a statement once the write lock is there. Were it to wait for the lock itself, in vain, libsql would leave it
+   * unfinished, and commit nothing that is written after it.
+   */
+  #write<T>(work: () => T): T {
+    const { inTransaction, isTransaction } = this.#database
+    return inTransaction === true || isTransaction === true ? work() : this.#transaction(work)
+  }
+
+  #transaction<T>(work: () => T): T {
+    this.#database.exec('BEGIN IMMEDIATE')
+    try {
+      const result = work()
+      this.#database.exec('COMMIT')
+      return result
+    } catch (error) {
+      this.#rollBack()
+      throw error
+    }
   }
 
   #rollBack(): void {

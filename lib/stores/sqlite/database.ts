@@ -14,4 +14,8 @@ export interface SqliteDatabase {
   exec(sql: string): unknown
   /** `false` once it is closed, where the driver says so. */
   readonly open?: unknown
+  /** Whether the application has a transaction open, which what the store writes then becomes part of. */
+  readonly inTransaction?: unknown
+  /** The same in `node:sqlite`. */
+  readonly isTransaction?: unknown
 }
