@@ -2,10 +2,12 @@ import { GoseshError } from '../../errors.js'
 import type { Driver, Scan } from './client.js'
 import type { Script } from './scripts.js'
 
-/** Enough to save round trips, few enough to keep Redis busy for about a millisecond. */
-const keysPerCall = 100
-/** In a cluster, where a call has one key, a wave of them must not hold up the event loop for long. */
-const callsPerWave = 250
+/** Enough to save round trips, few enough to keep Redis busy for less than a millisecond. */
+const keysPerCall = 50
+/** What somebody's request has to wait for behind them, while Redis always has the next one at hand. */
+const callsAtOnce = 2
+/** In a cluster a call has one key. */
+const callsAtOnceInCluster = 100
 
 function unavailable(cause: unknown): GoseshError {
   return new GoseshError('GOSESH_ERR_STORE_UNAVAILABLE', { cause })
@@ -32,7 +34,11 @@ export class Connection {
   }
 
   async get(key: string): Promise<unknown> {
-    return await answer(() => this.#driver.get(key))
+    try {
+      return await this.#driver.get(key)
+    } catch (cause) {
+      throw unavailable(cause)
+    }
   }
 
   /** One call of a script; the keys lie in one slot. */
@@ -49,8 +55,8 @@ export class Connection {
   }
 
   /**
-   * A script over any number of keys, in as few calls as Redis allows, of which a whole wave is under way at once.
-   * `args` go to every call, `argOfKey` with the key of the same place. Resolves what each call returned, in order.
+   * A script over any number of keys, in calls that are short and few at once, so that requests find their way between
+   * them. `args` go to every call, `argOfKey` with the key of the same place. Resolves what each call returned, in order.
    */
   async runEach(
     script: Script,
@@ -58,16 +64,23 @@ export class Connection {
     args: readonly string[] = [],
     argOfKey: readonly string[] = [],
   ): Promise<unknown[]> {
-    const size = this.#driver.cluster ? 1 : keysPerCall
+    const [size, atOnce] = this.#driver.cluster ? [1, callsAtOnceInCluster] : [keysPerCall, callsAtOnce]
     const replies: unknown[] = []
-    for (let start = 0; start < keys.length; start += size * callsPerWave) {
-      const calls: Promise<unknown>[] = []
-      for (let i = start; i < Math.min(keys.length, start + size * callsPerWave); i += size) {
-        const ownArgs = [...args, ...argOfKey.slice(i, i + size)]
-        calls.push(this.run(script, keys.slice(i, i + size), ownArgs))
+    let next = 0
+    const lane = async (): Promise<void> => {
+      while (next < keys.length) {
+        const from = next
+        next += size
+        const ownArgs = [...args, ...argOfKey.slice(from, next)]
+        try {
+          replies[from / size] = await this.run(script, keys.slice(from, from + size), ownArgs)
+        } catch (error) {
+          next = keys.length
+          throw error
+        }
       }
-      replies.push(...(await Promise.all(calls)))
     }
+    await Promise.all(Array.from({ length: atOnce }, lane))
     return replies
   }
 
