@@ -1,7 +1,9 @@
 import type {
   ActivityRecorder,
   AllSessionsDeleter,
+  DeviceCodeStore,
   ExpiredSessionSweeper,
+  MetadataSessionsDeleter,
   SessionLister,
   SessionStore,
 } from '../types/store.js'
@@ -9,11 +11,12 @@ import { hasMethods } from './check.js'
 import { GoseshError } from './errors.js'
 
 /** The optional methods of a store, each with the interface that it belongs to. */
-interface CapabilityMethods {
+interface CapabilityMethods extends Record<keyof DeviceCodeStore, DeviceCodeStore> {
   batchRecordActivity: ActivityRecorder
   listUserSessions: SessionLister
   deleteExpiredSessions: ExpiredSessionSweeper
   deleteAllSessions: AllSessionsDeleter
+  deleteSessionsByMetadata: MetadataSessionsDeleter
 }
 
 /** Whether the store has the optional method. */

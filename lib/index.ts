@@ -8,6 +8,7 @@ import { isSessionId } from './token.js'
 
 export type { ActivityStats, ActivityTracker } from '../types/activity.js'
 export type { Credential } from '../types/credential.js'
+export type { DeviceCode, DeviceCodeId, DevicePoll, UserCodeId } from '../types/device-code.js'
 export type {
   CrossOriginMessage,
   FlushMessage,
@@ -48,7 +49,9 @@ export type {
 export type {
   ActivityRecorder,
   AllSessionsDeleter,
+  DeviceCodeStore,
   ExpiredSessionSweeper,
+  MetadataSessionsDeleter,
   SelfExpiring,
   SessionExtension,
   SessionLister,

@@ -574,6 +574,24 @@ t.test('app.gosesh', async (t) => {
     await t.rejects(app.gosesh.deleteUserSessions(undefined as never), { code: 'GOSESH_ERR_USER_ID' })
   })
 
+  t.test('deleteSessionsByMetadata ends those that hold all the pairs, and tells of each', async (t) => {
+    const app = buildApp(t, { activityTracking: {} })
+    await app.ready()
+    const ended: unknown[] = []
+    app.gosesh.onSessionEnd(({ sessionId, reason }) => ended.push({ sessionId, reason }))
+    const [one, two] = [{ device: 'a', oidc_sub: '7' }, { oidc_sub: '7' }]
+    const first = await app.gosesh.createSession('ada', { metadata: one })
+    const second = await app.gosesh.createSession('ada', { metadata: two })
+    await app.gosesh.verifyToken(first.token)
+    t.equal(await app.gosesh.deleteSessionsByMetadata({ device: 'a', oidc_sub: '7' }), 1)
+    t.same(ended, [{ sessionId: first.session.id, reason: 'signedOut' }])
+    t.equal(app.gosesh.activityTracker?.pendingCount, 0)
+    t.equal(await app.gosesh.deleteSessionsByMetadata({}), 0)
+    for (const wrong of [undefined, null, 'a', { device: undefined }] as never[])
+      await t.rejects(app.gosesh.deleteSessionsByMetadata(wrong), { code: 'GOSESH_ERR_METADATA' })
+    t.ok(await app.gosesh.verifyToken(second.token))
+  })
+
   t.test('deleteAllSessions ends all, and forgets their activity', async (t) => {
     const app = buildApp(t, { activityTracking: {} })
     await app.ready()

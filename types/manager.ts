@@ -7,7 +7,7 @@ import type {
   VerifyTokenOptions,
 } from './options.js'
 import type { EffectivePolicy } from './policy.js'
-import type { Session, SessionIdInput, SessionToken, TokenInput } from './session.js'
+import type { Session, SessionIdInput, SessionMetadata, SessionToken, TokenInput } from './session.js'
 import type { SessionStore } from './store.js'
 
 /**
@@ -34,6 +34,11 @@ export interface SessionManager {
   deleteSession(id: SessionIdInput, options?: DeleteSessionOptions): Promise<boolean>
   /** Ends every session of a user, but for `except`; resolves how many. */
   deleteUserSessions(userId: string, options?: DeleteUserSessionsOptions): Promise<number>
+  /**
+   * Ends every session whose metadata holds all the pairs; resolves how many, 0 for no pairs. Rejects with
+   * `GOSESH_ERR_METADATA`, and with `GOSESH_ERR_STORE_CAPABILITY` where the store cannot.
+   */
+  deleteSessionsByMetadata(pairs: SessionMetadata): Promise<number>
   /** Ends all sessions, however long it takes; resolves how many. Rejects with `GOSESH_ERR_STORE_CAPABILITY` where the store cannot. */
   deleteAllSessions(): Promise<number>
   /**

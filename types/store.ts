@@ -1,4 +1,5 @@
-import type { Session, SessionId } from './session.js'
+import type { DeviceCode, DeviceCodeId, DevicePoll, UserCodeId } from './device-code.js'
+import type { Session, SessionId, SessionMetadata } from './session.js'
 
 /** Where `extendSession` moves a session: forward only. */
 export interface SessionExtension {
@@ -55,4 +56,35 @@ export interface SelfExpiring {
 /** Capability that `app.gosesh.deleteAllSessions` needs. */
 export interface AllSessionsDeleter {
   deleteAllSessions(): Promise<number>
+}
+
+/** Capability that back-channel logout of `gosesh/oauth` needs. */
+export interface MetadataSessionsDeleter {
+  /**
+   * Deletes every session that was created before the call began and whose metadata holds all the given pairs;
+   * resolves their ids, each to one caller only. No pairs match no session. Every store finds sessions by `oidc_sub` and
+   * `oidc_sid` without reading all of them; one that cannot search by other keys rejects with `GOSESH_ERR_OPTION`.
+   */
+  deleteSessionsByMetadata(pairs: SessionMetadata): Promise<SessionId[]>
+}
+
+/** Capability that device authorization of `gosesh/oauth` needs. */
+export interface DeviceCodeStore {
+  /** Inserts; resolves `false`, and changes nothing, where either id is taken. */
+  createDeviceCode(code: DeviceCode): Promise<boolean>
+  /** Resolves the code, or `null` where it is absent. It may return one that has expired. */
+  getDeviceCode(id: DeviceCodeId): Promise<DeviceCode | null>
+  /** As `getDeviceCode`, by the code that a person types. */
+  findDeviceCode(userCodeId: UserCodeId): Promise<DeviceCode | null>
+  /** Keeps the later time of a poll, and the longer interval; resolves whether the code exists. */
+  recordDevicePoll(id: DeviceCodeId, poll: DevicePoll): Promise<boolean>
+  /** Approves a pending code, or with `userId` `null` denies it; resolves `true` for one caller only. */
+  decideDeviceCode(userCodeId: UserCodeId, decision: { readonly userId: string | null }): Promise<boolean>
+  /** Deletes the code and resolves it, to one caller only; `null` for all others. */
+  consumeDeviceCode(id: DeviceCodeId): Promise<DeviceCode | null>
+  /**
+   * Deletes up to `limit` codes whose `expiresAt` lies before `before`; fewer than `limit` means that it is done. A
+   * store whose codes vanish by themselves resolves 0.
+   */
+  deleteExpiredDeviceCodes(before: Date, limit: number): Promise<number>
 }

@@ -1,5 +1,5 @@
 import type { SessionEndReason } from '../../types/events.js'
-import type { SessionId } from '../../types/session.js'
+import type { SessionId, SessionMetadata } from '../../types/session.js'
 import { hasCapability, requireCapability } from '../capabilities.js'
 import { type Runtime, storeCalls } from './runtime.js'
 
@@ -31,6 +31,20 @@ export class SessionEnder {
     )
     for (const id of ids) if (id !== except) this.#tellOfEndEverywhere(id, userId, except)
     return deleted
+  }
+
+  /** Resolves how many it were. */
+  async endByMetadata(pairs: SessionMetadata): Promise<number> {
+    const calls = storeCalls(this.#runtime)
+    const { events, tracking } = this.#runtime
+    const needed = 'app.gosesh.deleteSessionsByMetadata()'
+    const store = requireCapability(calls.store, 'deleteSessionsByMetadata', needed)
+    const ids = await calls.run('deleteSessionsByMetadata', () => store.deleteSessionsByMetadata(pairs))
+    for (const sessionId of ids) {
+      tracking?.pending.forget(sessionId)
+      events.ended({ reason: 'signedOut', sessionId, userId: null, except: null })
+    }
+    return ids.length
   }
 
   async endEverybodys(): Promise<number> {

@@ -8,13 +8,19 @@ import type {
   VerifyTokenOptions,
 } from '../../types/options.js'
 import type { EffectivePolicy } from '../../types/policy.js'
-import type { Session, SessionIdInput, SessionToken, TokenInput } from '../../types/session.js'
+import type {
+  Session,
+  SessionIdInput,
+  SessionMetadata,
+  SessionToken,
+  TokenInput,
+} from '../../types/session.js'
 import type { SessionStore } from '../../types/store.js'
 import { checkBoolean, checkObject, optionError } from '../check.js'
 import { GoseshError } from '../errors.js'
 import { isSessionId, isSessionToken } from '../token.js'
 import type { SessionEnder } from './ender.js'
-import { checkUserId, createSessionKeys } from './input.js'
+import { checkMetadata, checkUserId, createSessionKeys } from './input.js'
 import { listLiveSessions } from './listing.js'
 import { type Runtime, storeCalls } from './runtime.js'
 import type { SessionStarter } from './starter.js'
@@ -91,6 +97,13 @@ export class Manager implements SessionManager {
     const { except } = options
     if (except !== undefined && !isSessionId(except)) throw new GoseshError('GOSESH_ERR_SESSION_ID')
     return await this.#parts.ender.endAllOf(user, except)
+  }
+
+  async deleteSessionsByMetadata(pairs: SessionMetadata): Promise<number> {
+    const checked = checkMetadata(pairs)
+    // What is missing must not come to mean any session.
+    if (checked === null) throw new GoseshError('GOSESH_ERR_METADATA')
+    return await this.#parts.ender.endByMetadata(checked)
   }
 
   async deleteAllSessions(): Promise<number> {

@@ -1,9 +1,12 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { DeviceCode, DeviceCodeId, DevicePoll, UserCodeId } from '../../types/device-code.js'
 import type { Session, SessionId, SessionMetadata } from '../../types/session.js'
 import type {
   ActivityRecorder,
   AllSessionsDeleter,
+  DeviceCodeStore,
   ExpiredSessionSweeper,
+  MetadataSessionsDeleter,
   SessionExtension,
   SessionLister,
   SessionStore,
@@ -11,10 +14,15 @@ import type {
 import { checkCount, checkObject } from '../check.js'
 import { GoseshError } from '../errors.js'
 import { userIdOf } from '../user-id.js'
+import { DeviceCodes } from './memory/device-codes.js'
+import { IdIndex } from './memory/id-index.js'
+import { holdsPairs, indexedKeys, keyAmong, type MetadataPair, pairsOf } from './metadata.js'
 
 export interface MemoryStoreOptions {
   /** Sessions kept at most; past it `createSession` rejects with `GOSESH_ERR_STORE_FULL`. Default: 1,000,000. */
   readonly maxSessions?: number | undefined
+  /** Device codes kept at most; past it `createDeviceCode` rejects with `GOSESH_ERR_STORE_FULL`. Default: 100,000. */
+  readonly maxDeviceCodes?: number | undefined
 }
 
 /** A session as it is kept: times as numbers, so that nothing handed out can change it. */
@@ -48,20 +56,36 @@ function deadlineOf(stored: StoredSession): number {
   return Math.min(stored.idleDeadline ?? Number.POSITIVE_INFINITY, stored.absoluteDeadline)
 }
 
+/** What sessions with this fact are found under. No indexed key has an equals sign in it. */
+function indexText([key, value]: MetadataPair): string {
+  return `${key}=${value}`
+}
+
 /** Sessions in this process's memory: for one process, for development and for tests. They end with the process. */
 export class MemoryStore
-  implements SessionStore, ActivityRecorder, SessionLister, ExpiredSessionSweeper, AllSessionsDeleter
+  implements
+    SessionStore,
+    ActivityRecorder,
+    SessionLister,
+    ExpiredSessionSweeper,
+    AllSessionsDeleter,
+    MetadataSessionsDeleter,
+    DeviceCodeStore
 {
   readonly #maxSessions: number
   readonly #sessions = new Map<SessionId, StoredSession>()
-  readonly #idsByUser = new Map<string, Set<SessionId>>()
+  readonly #idsByUser = new IdIndex()
+  readonly #idsByMetadata = new IdIndex()
+  readonly #deviceCodes: DeviceCodes
   /** Where a sweep that is not done goes on; `null` otherwise, as it keeps what it iterates over in memory. */
   #sweepCursor: Iterator<[SessionId, StoredSession]> | null = null
 
   /** Throws `GOSESH_ERR_OPTION` on a wrong option. */
   constructor(options: MemoryStoreOptions = {}) {
-    const { maxSessions } = checkObject('MemoryStore', options, ['maxSessions'])
+    const known = ['maxSessions', 'maxDeviceCodes']
+    const { maxSessions, maxDeviceCodes } = checkObject('MemoryStore', options, known)
     this.#maxSessions = checkCount('maxSessions', maxSessions ?? 1_000_000)
+    this.#deviceCodes = new DeviceCodes(checkCount('maxDeviceCodes', maxDeviceCodes ?? 100_000))
   }
 
   async upsertUser(authProviderId: string): Promise<string> {
@@ -72,18 +96,18 @@ export class MemoryStore
   async createSession(session: Session): Promise<void> {
     if (this.#sessions.has(session.id)) throw new GoseshError('GOSESH_ERR_SESSION_EXISTS')
     if (this.#sessions.size >= this.#maxSessions) throw new GoseshError('GOSESH_ERR_STORE_FULL')
+    const metadata = session.metadata === null ? null : Object.freeze({ ...session.metadata })
     this.#sessions.set(session.id, {
       userId: session.userId,
       createdAt: session.createdAt.getTime(),
       idleTimeout: session.idleTimeout,
       absoluteDeadline: session.absoluteDeadline.getTime(),
-      metadata: session.metadata === null ? null : Object.freeze({ ...session.metadata }),
+      metadata,
       lastActivityAt: session.lastActivityAt.getTime(),
       idleDeadline: session.idleDeadline?.getTime() ?? null,
     })
-    const ids = this.#idsByUser.get(session.userId)
-    if (ids === undefined) this.#idsByUser.set(session.userId, new Set([session.id]))
-    else ids.add(session.id)
+    this.#idsByUser.add(session.userId, session.id)
+    for (const pair of pairsOf(metadata, indexedKeys)) this.#idsByMetadata.add(indexText(pair), session.id)
   }
 
   async getSession(id: SessionId): Promise<Session | null> {
@@ -110,7 +134,7 @@ export class MemoryStore
     options: { except?: SessionId | undefined } = {},
   ): Promise<number> {
     let deleted = 0
-    for (const id of this.#idsByUser.get(userId) ?? []) {
+    for (const id of this.#idsByUser.of(userId)) {
       if (id !== options.except && this.#delete(id)) deleted++
     }
     return deleted
@@ -134,7 +158,7 @@ export class MemoryStore
 
   async listUserSessions(userId: string): Promise<Session[]> {
     const sessions: Session[] = []
-    for (const id of this.#idsByUser.get(userId) ?? []) {
+    for (const id of this.#idsByUser.of(userId)) {
       const stored = this.#sessions.get(id)
       if (stored !== undefined) sessions.push(toSession(id, stored))
     }
@@ -167,16 +191,67 @@ export class MemoryStore
     const deleted = this.#sessions.size
     this.#sessions.clear()
     this.#idsByUser.clear()
+    this.#idsByMetadata.clear()
     return deleted
+  }
+
+  /** Without `oidc_sid` or `oidc_sub` among the pairs it looks at every session. */
+  async deleteSessionsByMetadata(pairs: SessionMetadata): Promise<SessionId[]> {
+    const wanted = Object.entries(pairs)
+    const deleted: SessionId[] = []
+    for (const id of this.#candidates(pairs)) {
+      const metadata = this.#sessions.get(id)?.metadata ?? null
+      if (holdsPairs(metadata, wanted) && this.#delete(id)) deleted.push(id)
+    }
+    return deleted
+  }
+
+  /** Rejects with `GOSESH_ERR_STORE_FULL` past `maxDeviceCodes`. */
+  async createDeviceCode(code: DeviceCode): Promise<boolean> {
+    return this.#deviceCodes.create(code)
+  }
+
+  async getDeviceCode(id: DeviceCodeId): Promise<DeviceCode | null> {
+    return this.#deviceCodes.get(id)
+  }
+
+  async findDeviceCode(userCodeId: UserCodeId): Promise<DeviceCode | null> {
+    return this.#deviceCodes.find(userCodeId)
+  }
+
+  async recordDevicePoll(id: DeviceCodeId, poll: DevicePoll): Promise<boolean> {
+    return this.#deviceCodes.recordPoll(id, poll)
+  }
+
+  async decideDeviceCode(
+    userCodeId: UserCodeId,
+    { userId }: { readonly userId: string | null },
+  ): Promise<boolean> {
+    return this.#deviceCodes.decide(userCodeId, userId)
+  }
+
+  async consumeDeviceCode(id: DeviceCodeId): Promise<DeviceCode | null> {
+    return this.#deviceCodes.consume(id)
+  }
+
+  async deleteExpiredDeviceCodes(before: Date, limit: number): Promise<number> {
+    return this.#deviceCodes.deleteExpired(before, limit)
+  }
+
+  /** The sessions among which those with the pairs are. */
+  #candidates(pairs: SessionMetadata): Iterable<SessionId> {
+    const key = keyAmong(indexedKeys, pairs)
+    return key === undefined
+      ? this.#sessions.keys()
+      : this.#idsByMetadata.of(indexText([key, pairs[key] as string]))
   }
 
   #delete(id: SessionId): boolean {
     const stored = this.#sessions.get(id)
     if (stored === undefined) return false
     this.#sessions.delete(id)
-    const ids = this.#idsByUser.get(stored.userId)
-    ids?.delete(id)
-    if (ids?.size === 0) this.#idsByUser.delete(stored.userId)
+    this.#idsByUser.delete(stored.userId, id)
+    for (const pair of pairsOf(stored.metadata, indexedKeys)) this.#idsByMetadata.delete(indexText(pair), id)
     return true
   }
 }

@@ -1,8 +1,11 @@
-import type { Session, SessionId } from '../../types/session.js'
+import type { DeviceCode, DeviceCodeId, DevicePoll, UserCodeId } from '../../types/device-code.js'
+import type { Session, SessionId, SessionMetadata } from '../../types/session.js'
 import type {
   ActivityRecorder,
   AllSessionsDeleter,
+  DeviceCodeStore,
   ExpiredSessionSweeper,
+  MetadataSessionsDeleter,
   SessionExtension,
   SessionLister,
   SessionStore,
@@ -17,11 +20,13 @@ import {
 } from '../check.js'
 import { GoseshError } from '../errors.js'
 import { userIdOf } from '../user-id.js'
-import { parseMetadata } from './metadata.js'
+import { indexedKeys, keyAmong, parseMetadata } from './metadata.js'
 import { migratePostgres } from './migrations/postgres.js'
 import { type PostgresPool, StatementRunner, type TextRow } from './postgres/client.js'
+import { DeviceCodes } from './postgres/device-codes.js'
 import { type Statements, statements } from './postgres/statements.js'
 import { type TableNames, tableNames } from './postgres/tables.js'
+import { toDate } from './postgres/times.js'
 
 export type { PostgresClient, PostgresPool, PostgresQuery, PostgresResult } from './postgres/client.js'
 
@@ -45,11 +50,9 @@ const deletePageSize = 5_000
 const sweepBlocks = 512
 
 const poolMethods = ['query', 'connect', 'on', 'listenerCount']
+/** The statement that finds sessions by a key. */
+const deletions = { oidc_sid: 'deleteBySid', oidc_sub: 'deleteBySub' } as const
 const optionNames = ['schema', 'tablePrefix', 'upsertUser', 'preparedStatements']
-
-function toDate(milliseconds: string | null | undefined): Date {
-  return new Date(Number(milliseconds))
-}
 
 function toSession(row: TextRow): Session {
   const { idle_timeout: idleTimeout, idle_deadline: idleDeadline, metadata } = row
@@ -70,13 +73,21 @@ function toSession(row: TextRow): Session {
  * `GOSESH_ERR_STORE_UNAVAILABLE` where the server cannot answer, and with `GOSESH_ERR_STORE_SCHEMA` before `migrate()`.
  */
 export class PostgresStore
-  implements SessionStore, ActivityRecorder, SessionLister, ExpiredSessionSweeper, AllSessionsDeleter
+  implements
+    SessionStore,
+    ActivityRecorder,
+    SessionLister,
+    ExpiredSessionSweeper,
+    AllSessionsDeleter,
+    MetadataSessionsDeleter,
+    DeviceCodeStore
 {
   readonly #pool: PostgresPool
   readonly #tables: TableNames
   readonly #statements: Statements
   readonly #runner: StatementRunner
   readonly #upsertUser: UpsertUser | undefined
+  readonly #deviceCodes: DeviceCodes
   /** The block of the table at which the next sweep begins. */
   #sweepFrom = 0
 
@@ -96,6 +107,7 @@ export class PostgresStore
     this.#statements = statements(this.#tables)
     this.#runner = new StatementRunner(pool, checkBoolean('preparedStatements', preparedStatements ?? true))
     this.#upsertUser = checkUpsertUser(upsertUser)
+    this.#deviceCodes = new DeviceCodes(this.#runner, this.#tables)
     // A pool that nobody listens to ends the process when the server drops an idle connection of it.
     if (pool.listenerCount('error') === 0) pool.on('error', () => {})
   }
@@ -161,8 +173,10 @@ export class PostgresStore
   /** The server confirms the batch before it is on its disk: a crash of the server may lose the last second of it. */
   async batchRecordActivity(updates: ReadonlyMap<SessionId, Date>): Promise<number> {
     if (updates.size === 0) return 0
-    const times = Array.from(updates.values(), (at) => at.toISOString())
-    const { moved } = await this.#runner.one(this.#statements.recordActivity, [[...updates.keys()], times])
+    // Neither an id nor a time has a comma in it, and pg would quote every element of an array by itself.
+    const ids = Array.from(updates.keys()).join(',')
+    const times = Array.from(updates.values(), (at) => at.toISOString()).join(',')
+    const { moved } = await this.#runner.one(this.#statements.recordActivity, [ids, times])
     return Number(moved)
   }
 
@@ -200,6 +214,48 @@ export class PostgresStore
       from = page.last ?? null
     }
     return deleted
+  }
+
+  /** Without `oidc_sid` or `oidc_sub` among the pairs it reads the whole table. */
+  async deleteSessionsByMetadata(pairs: SessionMetadata): Promise<SessionId[]> {
+    const [first] = Object.keys(pairs)
+    if (first === undefined) return []
+    const key = keyAmong(indexedKeys, pairs)
+    const found = key === undefined ? JSON.stringify(first) : pairs[key]
+    const statement = this.#statements[key === undefined ? 'deleteByMetadata' : deletions[key]]
+    const { rows } = await this.#runner.run(statement, [JSON.stringify(pairs), found])
+    return rows.map(({ id }) => id as SessionId)
+  }
+
+  async createDeviceCode(code: DeviceCode): Promise<boolean> {
+    return await this.#deviceCodes.create(code)
+  }
+
+  async getDeviceCode(id: DeviceCodeId): Promise<DeviceCode | null> {
+    return await this.#deviceCodes.get(id)
+  }
+
+  async findDeviceCode(userCodeId: UserCodeId): Promise<DeviceCode | null> {
+    return await this.#deviceCodes.find(userCodeId)
+  }
+
+  async recordDevicePoll(id: DeviceCodeId, poll: DevicePoll): Promise<boolean> {
+    return await this.#deviceCodes.recordPoll(id, poll)
+  }
+
+  async decideDeviceCode(
+    userCodeId: UserCodeId,
+    { userId }: { readonly userId: string | null },
+  ): Promise<boolean> {
+    return await this.#deviceCodes.decide(userCodeId, userId)
+  }
+
+  async consumeDeviceCode(id: DeviceCodeId): Promise<DeviceCode | null> {
+    return await this.#deviceCodes.consume(id)
+  }
+
+  async deleteExpiredDeviceCodes(before: Date, limit: number): Promise<number> {
+    return await this.#deviceCodes.deleteExpired(before, limit)
   }
 
   async #sweep(from: number, before: Date, limit: number): Promise<{ deleted: number; blocks: number }> {

@@ -1,7 +1,10 @@
-import type { Session, SessionId } from '../../types/session.js'
+import type { DeviceCode, DeviceCodeId, DevicePoll, UserCodeId } from '../../types/device-code.js'
+import type { Session, SessionId, SessionMetadata } from '../../types/session.js'
 import type {
   ActivityRecorder,
   AllSessionsDeleter,
+  DeviceCodeStore,
+  MetadataSessionsDeleter,
   SelfExpiring,
   SessionExtension,
   SessionLister,
@@ -10,15 +13,20 @@ import type {
 import { checkDelay, checkObject, checkUpsertUser, optionError, type UpsertUser } from '../check.js'
 import { GoseshError } from '../errors.js'
 import { userIdOf } from '../user-id.js'
+import { holdsPairs, indexedKeys } from './metadata.js'
 import { driverOf, type RedisStoreClient } from './redis/client.js'
 import { Connection } from './redis/connection.js'
+import { DeviceCodes } from './redis/device-codes.js'
+import { MetadataIndex } from './redis/metadata-index.js'
 import {
   deleteSessions,
   extendSession,
-  insertSession,
+  insertValue,
+  peekSessions,
   readSessions,
   recordActivity,
   takeSession,
+  takeSessions,
   upsertUser,
 } from './redis/scripts.js'
 import { decodeSession, encodeSession } from './redis/session-value.js'
@@ -40,6 +48,11 @@ export interface RedisStoreOptions {
    * 2 × `flushInterval` + `flushTimeout`. Default: 300,000.
    */
   readonly grace?: number | undefined
+  /**
+   * Keys of the metadata by which `deleteSessionsByMetadata` finds sessions that were created since the key is named
+   * here, beside `oidc_sid` and `oidc_sub`. Default: none.
+   */
+  readonly indexedMetadata?: readonly string[] | undefined
   /** For an application with users of its own. Default: an id derived from the auth provider id, kept in Redis. */
   readonly upsertUser?: UpsertUser | undefined
 }
@@ -49,11 +62,28 @@ function checkPrefix(value: unknown): string {
   throw optionError('prefix', value, 'a non-empty, well-formed string')
 }
 
+/** With the keys of back-channel logout, which come first, as few sessions share them. */
+function checkIndexedMetadata(value: unknown): string[] {
+  if (Array.isArray(value) && value.every((key) => typeof key === 'string' && key.isWellFormed())) {
+    return [...new Set([...indexedKeys, ...value])]
+  }
+  throw optionError('indexedMetadata', value, 'an array of metadata keys')
+}
+
 /** How often a creation starts over because all the user's sessions are deleted at the same time. */
 const maxAttempts = 10
 
 function idOf(entry: IndexEntry): SessionId {
   return entry.id
+}
+
+/** The session, or `null` also for what is none: nobody is signed in by it. */
+function readableSession(id: SessionId, value: unknown): Session | null {
+  try {
+    return decodeSession(id, value)
+  } catch {
+    return null
+  }
 }
 
 /** Makes a failed clean-up harmless: what it would have removed is without effect and expires by itself. */
@@ -64,10 +94,19 @@ function ignore(): void {}
  * `GOSESH_ERR_STORE_UNAVAILABLE` where Redis fails or what it holds is no session.
  */
 export class RedisStore
-  implements SessionStore, ActivityRecorder, SessionLister, AllSessionsDeleter, SelfExpiring
+  implements
+    SessionStore,
+    ActivityRecorder,
+    SessionLister,
+    AllSessionsDeleter,
+    SelfExpiring,
+    MetadataSessionsDeleter,
+    DeviceCodeStore
 {
   readonly #connection: Connection
   readonly #index: UserIndex
+  readonly #metadata: MetadataIndex
+  readonly #deviceCodes: DeviceCodes
   readonly #prefix: string
   /** Milliseconds for which a session is kept past its deadline. */
   readonly expiryGrace: number
@@ -75,12 +114,18 @@ export class RedisStore
 
   /** Throws `GOSESH_ERR_OPTION` on a wrong option and on what is no client. */
   constructor(client: RedisStoreClient, options: RedisStoreOptions = {}) {
-    const given = checkObject('RedisStore', options, ['prefix', 'grace', 'upsertUser'])
+    const given = checkObject('RedisStore', options, ['prefix', 'grace', 'indexedMetadata', 'upsertUser'])
     this.#prefix = checkPrefix(given.prefix ?? 'gosesh:')
     this.expiryGrace = checkDelay('grace', given.grace ?? 300_000)
     this.#upsertUser = checkUpsertUser(given.upsertUser)
     this.#connection = new Connection(driverOf(client))
     this.#index = new UserIndex(this.#connection, this.#prefix, this.expiryGrace)
+    this.#metadata = new MetadataIndex(this.#connection, {
+      prefix: this.#prefix,
+      grace: this.expiryGrace,
+      keys: checkIndexedMetadata(given.indexedMetadata ?? []),
+    })
+    this.#deviceCodes = new DeviceCodes(this.#connection, this.#prefix, this.expiryGrace)
     // Without a listener an error of the connection ends the process; every command reports its own failure.
     if (client.listenerCount('error') === 0) client.on('error', () => {})
   }
@@ -100,9 +145,10 @@ export class RedisStore
     const deadline = Math.min(session.idleDeadline?.getTime() ?? Infinity, session.absoluteDeadline.getTime())
     const args = [encodeSession(session), String(deadline + this.expiryGrace)]
     const entry = this.#index.entryFor(session)
+    const facts = this.#metadata.entriesFor(session)
     for (let attempt = 1; attempt <= maxAttempts; attempt++) {
-      const added = await this.#index.add(entry)
-      if (Number(await this.#connection.run(insertSession, [key], args)) === 0) {
+      const [added] = await Promise.all([this.#index.add(entry), this.#metadata.add(facts)])
+      if (Number(await this.#connection.run(insertValue, [key], args)) === 0) {
         if (added) await this.#withdraw(entry, session.userId)
         throw new GoseshError('GOSESH_ERR_SESSION_EXISTS')
       }
@@ -127,7 +173,8 @@ export class RedisStore
   async deleteSession(id: SessionId): Promise<boolean> {
     const value = await this.#connection.run(takeSession, [this.#keyOf(id)])
     if (value === null) return false
-    await this.#forget(id, value).catch(ignore)
+    const session = readableSession(id, value)
+    if (session !== null) await this.#forget([session]).catch(ignore)
     return true
   }
 
@@ -169,6 +216,54 @@ export class RedisStore
     return deleted
   }
 
+  /** Rejects with `GOSESH_ERR_OPTION` where none of the pairs has a key that the store finds sessions by. */
+  async deleteSessionsByMetadata(pairs: SessionMetadata): Promise<SessionId[]> {
+    const wanted = Object.entries(pairs)
+    if (wanted.length === 0) return []
+    const ids = await this.#metadata.find(pairs)
+    const values = (await this.#connection.runEach(peekSessions, this.#keysOf(ids))).flat()
+    const sessions = ids
+      .map((id, i) => readableSession(id, values[i]))
+      .filter((session) => session !== null && holdsPairs(session.metadata, wanted)) as Session[]
+    const keys = this.#keysOf(sessions.map(({ id }) => id))
+    const taken = (await this.#connection.runEach(takeSessions, keys)).flat()
+    const deleted = sessions.filter((_, i) => Number(taken[i]) === 1)
+    await this.#forget(deleted).catch(ignore)
+    return deleted.map(({ id }) => id)
+  }
+
+  async createDeviceCode(code: DeviceCode): Promise<boolean> {
+    return await this.#deviceCodes.create(code)
+  }
+
+  async getDeviceCode(id: DeviceCodeId): Promise<DeviceCode | null> {
+    return await this.#deviceCodes.get(id)
+  }
+
+  async findDeviceCode(userCodeId: UserCodeId): Promise<DeviceCode | null> {
+    return await this.#deviceCodes.find(userCodeId)
+  }
+
+  async recordDevicePoll(id: DeviceCodeId, poll: DevicePoll): Promise<boolean> {
+    return await this.#deviceCodes.recordPoll(id, poll)
+  }
+
+  async decideDeviceCode(
+    userCodeId: UserCodeId,
+    { userId }: { readonly userId: string | null },
+  ): Promise<boolean> {
+    return await this.#deviceCodes.decide(userCodeId, userId)
+  }
+
+  async consumeDeviceCode(id: DeviceCodeId): Promise<DeviceCode | null> {
+    return await this.#deviceCodes.consume(id)
+  }
+
+  /** 0, and no call: codes expire by themselves. */
+  async deleteExpiredDeviceCodes(): Promise<number> {
+    return 0
+  }
+
   async #deleteCondemned(entries: readonly IndexEntry[]): Promise<number> {
     const deleted = await this.#connection.count(deleteSessions, this.#keysOf(entries.map(idOf)))
     await this.#index.remove(entries)
@@ -181,10 +276,9 @@ export class RedisStore
     if (existing?.userId !== userId) await this.#index.remove([entry])
   }
 
-  /** Takes a deleted session out of its user's index. */
-  async #forget(id: SessionId, value: unknown): Promise<void> {
-    const session = decodeSession(id, value)
-    if (session !== null) await this.#index.removeSession(session)
+  /** Takes deleted sessions out of the indexes. */
+  async #forget(sessions: readonly Session[]): Promise<void> {
+    await Promise.all([this.#index.removeSessions(sessions), this.#metadata.removeSessions(sessions)])
   }
 
   #keysOf(ids: readonly SessionId[]): string[] {

@@ -1,8 +1,12 @@
-import type { Session, SessionId } from '../../types/session.js'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { DeviceCode, DeviceCodeId, DevicePoll, UserCodeId } from '../../types/device-code.js'
+import type { Session, SessionId, SessionMetadata } from '../../types/session.js'
 import type {
   ActivityRecorder,
   AllSessionsDeleter,
+  DeviceCodeStore,
   ExpiredSessionSweeper,
+  MetadataSessionsDeleter,
   SessionExtension,
   SessionLister,
   SessionStore,
@@ -18,10 +22,11 @@ import {
 } from '../check.js'
 import { GoseshError } from '../errors.js'
 import { userIdOf } from '../user-id.js'
-import { parseMetadata } from './metadata.js'
-import { sqliteSessionsPart, sqliteUsersPart } from './migrations/sqlite.js'
+import { indexedKeys, keyAmong, parseMetadata } from './metadata.js'
+import { sqliteDeviceCodesPart, sqliteSessionsPart, sqliteUsersPart } from './migrations/sqlite.js'
 import { Connection } from './sqlite/connection.js'
 import type { SqliteDatabase } from './sqlite/database.js'
+import { DeviceCodes } from './sqlite/device-codes.js'
 import { type SqliteStatements, sqliteStatements } from './sqlite/statements.js'
 import { Sweep } from './sqlite/sweep.js'
 
@@ -78,18 +83,29 @@ function checkPrefix(value: unknown): string {
   )
 }
 
+/** Few enough for requests to be served between two statements, enough to share the cost of a transaction. */
+const sessionsPerTurn = 200
+
 /**
  * Sessions in a SQLite database of this machine. Every method rejects with `GOSESH_ERR_STORE_UNAVAILABLE` where SQLite
  * fails, and with `GOSESH_ERR_STORE_SCHEMA` where `migrate` has not run. A call holds the event loop while it lasts:
  * the drivers are synchronous.
  */
 export class SqliteStore
-  implements SessionStore, ActivityRecorder, SessionLister, ExpiredSessionSweeper, AllSessionsDeleter
+  implements
+    SessionStore,
+    ActivityRecorder,
+    SessionLister,
+    ExpiredSessionSweeper,
+    AllSessionsDeleter,
+    MetadataSessionsDeleter,
+    DeviceCodeStore
 {
   readonly #connection: Connection
   readonly #sql: SqliteStatements
   readonly #upsertUser: SqliteStoreOptions['upsertUser']
   readonly #sweep: Sweep
+  readonly #deviceCodes: DeviceCodes
 
   /** The database stays the application's to close. Throws `GOSESH_ERR_OPTION` on a wrong argument. */
   constructor(database: SqliteDatabase, options: SqliteStoreOptions = {}) {
@@ -97,13 +113,15 @@ export class SqliteStore
     const tablePrefix = checkPrefix(given.tablePrefix ?? 'gosesh_')
     this.#upsertUser = checkUpsertUser(given.upsertUser)
     this.#sql = sqliteStatements(tablePrefix)
-    const sessions = sqliteSessionsPart(tablePrefix)
+    const parts = [sqliteSessionsPart(tablePrefix), sqliteDeviceCodesPart(tablePrefix)]
+    if (this.#upsertUser === undefined) parts.push(sqliteUsersPart(tablePrefix))
     this.#connection = new Connection(checkDatabase(database), {
       busyTimeout: checkDelay('busyTimeout', given.busyTimeout ?? 1_000),
       tablePrefix,
-      parts: this.#upsertUser === undefined ? [sessions, sqliteUsersPart(tablePrefix)] : [sessions],
+      parts,
     })
     this.#sweep = new Sweep(this.#connection, this.#sql)
+    this.#deviceCodes = new DeviceCodes(this.#connection, tablePrefix)
   }
 
   /** Makes the tables or brings them up to date. Idempotent, also where several processes start at once. */
@@ -154,10 +172,19 @@ export class SqliteStore
     return this.#connection.run(this.#sql.deleteUserSessions, userId, options.except ?? null)
   }
 
+  /** In turns of the event loop, each a statement of its own. */
   async batchRecordActivity(updates: ReadonlyMap<SessionId, Date>): Promise<number> {
-    if (updates.size === 0) return 0
-    const times = Object.fromEntries(Array.from(updates, ([id, at]) => [id, at.getTime()]))
-    return this.#connection.run(this.#sql.batchRecordActivity, JSON.stringify(times))
+    let moved = 0
+    let times: Record<SessionId, number> = {}
+    let left = updates.size
+    for (const [id, at] of updates) {
+      times[id] = at.getTime()
+      if (--left % sessionsPerTurn > 0) continue
+      moved += this.#connection.run(this.#sql.batchRecordActivity, JSON.stringify(times))
+      times = {}
+      if (left > 0) await nextTurn()
+    }
+    return moved
   }
 
   async listUserSessions(userId: string): Promise<Session[]> {
@@ -171,5 +198,48 @@ export class SqliteStore
 
   async deleteAllSessions(): Promise<number> {
     return this.#connection.run(this.#sql.deleteAllSessions)
+  }
+
+  /** Without `oidc_sid` or `oidc_sub` among the pairs it reads the whole table, in one statement. */
+  async deleteSessionsByMetadata(pairs: SessionMetadata): Promise<SessionId[]> {
+    if (Object.keys(pairs).length === 0) return []
+    const key = keyAmong(indexedKeys, pairs)
+    const json = JSON.stringify(pairs)
+    const rows =
+      key === undefined
+        ? this.#connection.returning(this.#sql.deleteByMetadata, json)
+        : this.#connection.returning(this.#sql.deleteByFact[key], pairs[key] as string, json)
+    return (rows as Pick<SessionRow, 'id'>[]).map(({ id }) => id as SessionId)
+  }
+
+  async createDeviceCode(code: DeviceCode): Promise<boolean> {
+    return this.#deviceCodes.create(code)
+  }
+
+  async getDeviceCode(id: DeviceCodeId): Promise<DeviceCode | null> {
+    return this.#deviceCodes.get(id)
+  }
+
+  async findDeviceCode(userCodeId: UserCodeId): Promise<DeviceCode | null> {
+    return this.#deviceCodes.find(userCodeId)
+  }
+
+  async recordDevicePoll(id: DeviceCodeId, poll: DevicePoll): Promise<boolean> {
+    return this.#deviceCodes.recordPoll(id, poll)
+  }
+
+  async decideDeviceCode(
+    userCodeId: UserCodeId,
+    { userId }: { readonly userId: string | null },
+  ): Promise<boolean> {
+    return this.#deviceCodes.decide(userCodeId, userId)
+  }
+
+  async consumeDeviceCode(id: DeviceCodeId): Promise<DeviceCode | null> {
+    return this.#deviceCodes.consume(id)
+  }
+
+  async deleteExpiredDeviceCodes(before: Date, limit: number): Promise<number> {
+    return this.#deviceCodes.deleteExpired(before.getTime(), limit)
   }
 }

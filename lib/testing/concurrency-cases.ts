@@ -12,10 +12,15 @@ import {
   settle,
 } from './fixtures.js'
 
+const metadata = { oidc_iss: 'https://op.example', oidc_sub: 'ada' }
+
 export const concurrencyCases: ContractCases = {
   async 'at once: flushing, extending, sweeping and deleting all resolve, and nothing comes back'(store) {
     for (let round = 1; round <= 4; round++) {
-      const sessions = [...newSessions(150), ...newSessions(150, { age: 2 * hour, userId: 'idle' })]
+      const sessions = [
+        ...newSessions(150, { metadata }),
+        ...newSessions(150, { age: 2 * hour, userId: 'idle', metadata }),
+      ]
       await createAll(store, sessions)
       const active = sessions.map((session) => activeAt(session, later(session.lastActivityAt, 1)))
       const calls: Promise<unknown>[] = []
@@ -27,6 +32,9 @@ export const concurrencyCases: ContractCases = {
         }
         for (const session of order.slice(0, 3)) calls.push(store.deleteSession(session.id))
         calls.push(store.deleteUserSessions('idle'), store.deleteUserSessions('user'))
+        if (hasCapability(store, 'deleteSessionsByMetadata')) {
+          calls.push(store.deleteSessionsByMetadata(metadata))
+        }
         if (hasCapability(store, 'deleteAllSessions')) calls.push(store.deleteAllSessions())
       }
       await settle(calls)

@@ -3,6 +3,7 @@ import type {
   ActivityRecorder,
   AllSessionsDeleter,
   ExpiredSessionSweeper,
+  MetadataSessionsDeleter,
   SessionLister,
   SessionStore,
 } from '../../types/store.js'
@@ -13,11 +14,18 @@ import { deletionCases } from './deletion-cases.js'
 import { extensionCases } from './extension-cases.js'
 import type { ContractCases } from './fixtures.js'
 import { listingCases } from './listing-cases.js'
+import { metadataCases } from './metadata-cases.js'
 import { sessionCases } from './session-cases.js'
 import { deleteAllCases, sweepCases } from './sweep-cases.js'
 import { userCases } from './user-cases.js'
 
-type Capabilities = ActivityRecorder & SessionLister & ExpiredSessionSweeper & AllSessionsDeleter
+export { type DeviceCodeContractOptions, deviceCodeStoreContract } from './device-code-contract.js'
+
+type Capabilities = ActivityRecorder &
+  SessionLister &
+  ExpiredSessionSweeper &
+  AllSessionsDeleter &
+  MetadataSessionsDeleter
 
 /** The name of a store's optional method. */
 export type StoreCapability = keyof Capabilities
@@ -39,6 +47,7 @@ const capabilityCases: Readonly<Record<StoreCapability, ContractCases<Capabiliti
   listUserSessions: listingCases,
   deleteExpiredSessions: sweepCases,
   deleteAllSessions: deleteAllCases,
+  deleteSessionsByMetadata: metadataCases,
 }
 const allCapabilities = Object.keys(capabilityCases) as StoreCapability[]
 

@@ -23,6 +23,14 @@ export class WatchedStore extends MemoryStore {
       'listUserSessions',
       'deleteExpiredSessions',
       'deleteAllSessions',
+      'deleteSessionsByMetadata',
+      'createDeviceCode',
+      'getDeviceCode',
+      'findDeviceCode',
+      'recordDevicePoll',
+      'decideDeviceCode',
+      'consumeDeviceCode',
+      'deleteExpiredDeviceCodes',
     ] as const) {
       const original = MemoryStore.prototype[method] as (...args: unknown[]) => Promise<unknown>
       Object.defineProperty(this, method, {

@@ -3,9 +3,10 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import t from 'tap'
 import { MemoryStore, type MemoryStoreOptions } from '../../lib/stores/memory.js'
-import { sessionStoreContract } from '../../lib/testing/store-contract.js'
+import { newDeviceCode } from '../../lib/testing/device-code-fixtures.js'
+import { deviceCodeStoreContract, sessionStoreContract } from '../../lib/testing/store-contract.js'
 import { createToken, sessionIdOf } from '../../lib/token.js'
-import type { Session, SessionId } from '../../types/session.js'
+import type { Session, SessionId, SessionMetadata } from '../../types/session.js'
 
 const now = Date.now()
 
@@ -19,7 +20,11 @@ async function heapUsed(): Promise<number> {
   return process.memoryUsage().heapUsed
 }
 
-function session(userId = 'user', deadline = now + 3_600_000): Session {
+function session(
+  userId = 'user',
+  deadline = now + 3_600_000,
+  metadata: SessionMetadata | null = null,
+): Session {
   return {
     id: sessionIdOf(createToken()),
     userId,
@@ -28,21 +33,28 @@ function session(userId = 'user', deadline = now + 3_600_000): Session {
     idleTimeout: null,
     idleDeadline: null,
     absoluteDeadline: new Date(deadline),
-    metadata: null,
+    metadata,
   }
 }
 
 async function filled(count: number, options?: MemoryStoreOptions): Promise<MemoryStore> {
   const store = new MemoryStore(options)
-  for (let i = 0; i < count; i++) await store.createSession(session('user', now - 1))
+  for (let i = 0; i < count; i++) await store.createSession(session('user', now - 1, { device: 'phone' }))
   return store
 }
 
 sessionStoreContract({
   test: t.test,
   createStore: () => new MemoryStore(),
-  capabilities: ['batchRecordActivity', 'listUserSessions', 'deleteExpiredSessions', 'deleteAllSessions'],
+  capabilities: [
+    'batchRecordActivity',
+    'listUserSessions',
+    'deleteExpiredSessions',
+    'deleteAllSessions',
+    'deleteSessionsByMetadata',
+  ],
 })
+deviceCodeStoreContract({ test: t.test, createStore: () => new MemoryStore() })
 
 t.test('past maxSessions a creation rejects, and leaves the store as it was', async (t) => {
   const store = await filled(2, { maxSessions: 2 })
@@ -69,6 +81,7 @@ t.test('every way of deleting makes room in a full store', async (t) => {
     deleteUserSessions: (store) => store.deleteUserSessions('user'),
     deleteExpiredSessions: (store) => store.deleteExpiredSessions(new Date(now), 1),
     deleteAllSessions: (store) => store.deleteAllSessions(),
+    deleteSessionsByMetadata: (store) => store.deleteSessionsByMetadata({ device: 'phone' }),
   }
   for (const [name, way] of Object.entries(ways)) {
     const store = await filled(3, { maxSessions: 3 })
@@ -97,7 +110,8 @@ t.test('a wrong maxSessions throws, naming the option and the value', async (t) 
 t.test('an unknown option throws, naming it and the known ones', async (t) => {
   t.throws(() => new MemoryStore({ maxSession: 5 } as MemoryStoreOptions), {
     code: 'GOSESH_ERR_OPTION',
-    message: 'Option MemoryStore.maxSession is 5; expected no such option; known are maxSessions',
+    message:
+      'Option MemoryStore.maxSession is 5; expected no such option; known are maxSessions, maxDeviceCodes',
   })
 })
 
@@ -166,4 +180,55 @@ t.test('chunks of a sweep go on where the last one ended, and a later sweep sees
   t.equal(await store.deleteExpiredSessions(before, 4), 3)
   t.same(await store.listUserSessions('expired'), [])
   t.equal((await store.listUserSessions('live')).length, 10)
+})
+
+t.test('sessions are found by any pairs, indexed or not', async (t) => {
+  const store = await filled(3)
+  const [first, second] = [
+    session('ada', undefined, { device: 'tablet', oidc_sub: 'ada' }),
+    session('ada', undefined, { device: 'tablet', oidc_sub: 'bob' }),
+  ]
+  await store.createSession(first)
+  await store.createSession(second)
+  t.strictSame(await store.deleteSessionsByMetadata({ oidc_sub: 'ada', device: 'phone' }), [])
+  t.strictSame(await store.deleteSessionsByMetadata({ device: 'tablet', oidc_sub: 'bob' }), [second.id])
+  t.strictSame(await store.deleteSessionsByMetadata({ device: 'tablet' }), [first.id])
+  t.equal((await store.listUserSessions('user')).length, 3)
+})
+
+t.test('a subject is found among many sessions without looking at them', async (t) => {
+  const store = new MemoryStore()
+  for (let i = 0; i < 200_000; i++) {
+    await store.createSession(session('user', undefined, { oidc_iss: 'op', oidc_sub: `${i}` }))
+  }
+  const time = async (pairs: SessionMetadata): Promise<number> => {
+    const start = performance.now()
+    t.equal((await store.deleteSessionsByMetadata(pairs)).length, 1)
+    return performance.now() - start
+  }
+  const indexed = Math.min(await time({ oidc_sub: '5' }), await time({ oidc_iss: 'op', oidc_sub: '199999' }))
+  await store.createSession(session('user', undefined, { device: 'tablet' }))
+  const all = await time({ device: 'tablet' })
+  t.ok(indexed * 20 < all, `${indexed} ms against ${all} ms`)
+})
+
+t.test('past maxDeviceCodes a creation rejects, and a consumed or expired code makes room', async (t) => {
+  const store = new MemoryStore({ maxDeviceCodes: 2 })
+  const [first, second] = [newDeviceCode(), newDeviceCode()]
+  t.equal(await store.createDeviceCode(first), true)
+  t.equal(await store.createDeviceCode(second), true)
+  await t.rejects(store.createDeviceCode(newDeviceCode()), {
+    code: 'GOSESH_ERR_STORE_FULL',
+    message: /device codes/,
+    statusCode: 503,
+  })
+  t.equal(await store.createDeviceCode(first), false, 'a taken id is still told')
+  await store.consumeDeviceCode(first.id)
+  t.equal(await store.createDeviceCode(first), true)
+  await store.deleteExpiredDeviceCodes(new Date(second.expiresAt.getTime() + 1), 1)
+  t.equal(await store.createDeviceCode(newDeviceCode()), true)
+  t.throws(() => new MemoryStore({ maxDeviceCodes: 0 }), {
+    code: 'GOSESH_ERR_OPTION',
+    message: 'Option maxDeviceCodes is 0; expected a whole number, 1 or more',
+  })
 })

@@ -33,28 +33,42 @@ function concurrencyTests(server: PostgresServer): void {
     const fixture = await freshStore(t, server)
     const other = new PostgresStore(server.pool(t), { schema: fixture.schema })
     const sessions = newSessions(count)
-    const reversed = sessions.toReversed()
     const users = Array.from({ length: rounds }, (_, round) => `leaver-${round}`)
     const leavers = users.map((userId) => newSessions(100, { userId }))
     // A day past their deadlines, so that the sweep takes these and no others.
     const expired = Array.from({ length: rounds }, () => newSessions(100, { age: 3 * 24 * 60 * minute }))
-    await insertSessions(fixture, [...sessions, ...leavers.flat()])
+    const subjects = users.map(() => newSessions(100))
+    await insertSessions(fixture, [...sessions, ...leavers.flat(), ...subjects.flat()])
+    for (const [round, each] of subjects.entries()) {
+      await fixture.pool.query(`UPDATE ${fixture.sessions} SET metadata = $1 WHERE id = ANY ($2)`, [
+        { oidc_iss: 'op', oidc_sub: `${round}`, oidc_sid: `${round}` },
+        each.map(({ id }) => id),
+      ])
+    }
     const before = later((sessions[0] as Session).lastActivityAt, -24 * 60 * minute)
 
     for (let round = 0; round < rounds; round++) {
-      const all = [...sessions, ...leavers.slice(round).flat()]
+      const all = [...sessions, ...leavers.slice(round).flat(), ...subjects.slice(round).flat()]
       await insertSessions(fixture, expired[round] as Session[])
       const results = await Promise.all([
         flush(fixture.store, all, round * 2_000 + 1_000),
-        flush(other, [...reversed, ...leavers.slice(round).flat().reverse()], round * 2_000 + 2_000),
+        flush(other, all.toReversed(), round * 2_000 + 2_000),
         other.deleteUserSessions(users[round] as string),
         fixture.store.deleteExpiredSessions(before, 1_000),
+        fixture.store.deleteSessionsByMetadata({ oidc_iss: 'op', oidc_sub: `${round}` }),
+        other.deleteSessionsByMetadata({ oidc_sid: `${round}` }),
       ])
       t.equal(results[2], 100, 'every session of the user')
       t.equal(results[3], 100, 'every expired session')
+      t.equal(results[4].length + results[5].length, 100, "every session of the provider's subject")
     }
 
-    const times = await timesOf(fixture, [...sessions, ...leavers.flat(), ...expired.flat()])
+    const times = await timesOf(fixture, [
+      ...sessions,
+      ...leavers.flat(),
+      ...subjects.flat(),
+      ...expired.flat(),
+    ])
     t.equal(times.size, count)
     const late = sessions.filter(
       ({ id, lastActivityAt }) => times.get(id)?.getTime() !== lastActivityAt.getTime() + rounds * 2_000,
@@ -95,6 +109,22 @@ function concurrencyTests(server: PostgresServer): void {
       deleted.reduce((sum, each) => sum + each, 0),
       2_000,
     )
+  })
+
+  t.test('deletions by metadata that meet on the same sessions resolve each of them once', async (t) => {
+    const fixture = await freshStore(t, server)
+    await insertSessions(fixture, newSessions(1_000))
+    await fixture.pool.query(
+      `UPDATE ${fixture.sessions} SET metadata = '{"oidc_sub":"ada","oidc_sid":"1","device":"phone"}'`,
+    )
+    const deleted = await Promise.all(
+      ['oidc_sub', 'oidc_sid', 'device', 'oidc_sub'].map((key, i) =>
+        fixture.store.deleteSessionsByMetadata({ [key]: ['ada', '1', 'phone', 'ada'][i] as string }),
+      ),
+    )
+    t.equal(deleted.flat().length, 1_000)
+    t.equal(new Set(deleted.flat()).size, 1_000)
+    t.notMatch(server.log, /deadlock/i)
   })
 
   t.test('sweeps of several nodes share the work', async (t) => {

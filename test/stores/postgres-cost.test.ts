@@ -1,8 +1,10 @@
 import pg from 'pg'
 import t from 'tap'
+import { deviceCodeStatements } from '../../lib/stores/postgres/device-codes.js'
 import { statements } from '../../lib/stores/postgres/statements.js'
 import { tableNames } from '../../lib/stores/postgres/tables.js'
 import { PostgresStore } from '../../lib/stores/postgres.js'
+import { newDeviceCode } from '../../lib/testing/device-code-fixtures.js'
 import { hour, later, newSession, newSessions } from '../../lib/testing/fixtures.js'
 import type { Session } from '../../types/session.js'
 import {
@@ -156,6 +158,20 @@ function costTests(server: PostgresServer): void {
       await insertSessions(fixture, sessions.slice(from, from + 10_000))
     }
     await pool.query(`UPDATE ${table} SET user_id = 'user' || left(id, 3)`)
+    // Of three sessions one came from a provider, one has facts of another kind, and one has none.
+    await pool.query(
+      `UPDATE ${table} SET metadata = CASE WHEN id < 'M'
+         THEN json_build_object('oidc_iss', 'op', 'oidc_sub', left(id, 4), 'oidc_sid', id)
+         ELSE '{"device":"phone"}' END WHERE id < 'k'`,
+    )
+    const known = newDeviceCode()
+    await store.createDeviceCode(known)
+    await pool.query(
+      `INSERT INTO ${schema}.gosesh_device_codes (created_at, expires_at, poll_interval, id, user_code_id, status)
+       SELECT $1, $1, 5000, 'id' || i, 'user' || i, 'pending' FROM generate_series(1, 10000) AS i`,
+      [known.expiresAt.toISOString()],
+    )
+    await pool.query(`ANALYZE ${schema}.gosesh_device_codes`)
     await pool.query(`VACUUM FULL ANALYZE ${table}`)
     const before = later((sessions[0] as Session).lastActivityAt, -24 * hour)
 
@@ -175,18 +191,32 @@ function costTests(server: PostgresServer): void {
         deleteUserSessions: ["'userabc'", id],
         deletePage: ["''", 5_000],
         sweepBlocks: ["'(0,0)'", "'(512,0)'", at, 1_000],
+        deleteBySid: [`'{"oidc_sid":"x"}'`, "'x'"],
+        deleteBySub: [`'{"oidc_sub":"x","oidc_iss":"op"}'`, "'x'"],
+        create: ["'id'", "'user'", at, at, 1, at, "'pending'", 'null', 'null'],
+        get: [id],
+        find: [id],
+        recordPoll: [id, at, 1],
+        decide: [id, "'denied'", 'null'],
+        consume: [id],
+        deleteExpired: [`'${known.createdAt.toISOString()}'`, 1_000],
       }
+      const tables = tableNames(schema, 'gosesh_')
+      // What no index is for reads the whole table, as it says.
+      const { deleteByMetadata: _, ...bounded } = statements(tables)
+      const all = { ...bounded, ...deviceCodeStatements(tables) }
+      t.strictSame(Object.keys(given), Object.keys(all))
       const client = await pool.connect()
       t.teardown(() => client.release())
       const plans: Record<string, string[]> = {}
       for (const mode of ['force_generic_plan', 'force_custom_plan']) {
         await client.query(`SET plan_cache_mode = ${mode}`)
-        for (const [operation, { name, text }] of Object.entries(statements(tableNames(schema, 'gosesh_')))) {
-          await client.query(`PREPARE ${name} AS ${text}`)
-          const { rows } = await client.query(`EXPLAIN (FORMAT JSON) EXECUTE ${name} (${given[operation]})`)
-          await client.query(`DEALLOCATE ${name}`)
+        for (const [operation, { text }] of Object.entries(all)) {
+          await client.query(`PREPARE looked_at AS ${text}`)
+          const { rows } = await client.query(`EXPLAIN (FORMAT JSON) EXECUTE looked_at (${given[operation]})`)
+          await client.query('DEALLOCATE looked_at')
           plans[`${operation}, ${mode}`] = nodesOf(rows[0]['QUERY PLAN'][0].Plan).filter((node) =>
-            node.endsWith(' gosesh_sessions'),
+            / gosesh_(sessions|device_codes)$/.test(node),
           )
         }
       }
@@ -198,6 +228,22 @@ function costTests(server: PostgresServer): void {
           operation,
         )
       }
+    })
+
+    t.test('only sessions that came from a provider are in the indexes of logout', async (t) => {
+      const { rows } = await pool.query(
+        `SELECT relname AS name, reltuples::int AS entries FROM pg_class
+         WHERE relnamespace = to_regnamespace($1) AND relname ~ 'sessions_s.._idx' ORDER BY 1`,
+        [schema],
+      )
+      const fromProvider = Number(
+        (await pool.query(`SELECT count(*) FROM ${table} WHERE metadata->>'oidc_iss' = 'op'`)).rows[0].count,
+      )
+      t.ok(fromProvider > many / 10)
+      t.equal(rows.length, 2)
+      // What the server counts is an estimate.
+      for (const { name, entries } of rows)
+        t.ok(Math.abs(entries / fromProvider - 1) < 0.2, `${name}: ${entries}`)
     })
 
     t.test('a sweep covers the whole table, wherever the last one stopped', async (t) => {

@@ -5,6 +5,7 @@ import t from 'tap'
 import gosesh from '../../lib/index.js'
 import { migrationLock } from '../../lib/stores/migrations/postgres.js'
 import { PostgresStore } from '../../lib/stores/postgres.js'
+import { assertKept, newDeviceCode } from '../../lib/testing/device-code-fixtures.js'
 import { assertSession, later, newSession } from '../../lib/testing/fixtures.js'
 import { addRoutes, buildApp, signIn } from '../helpers/app.js'
 import { freshStore, newSchema, until, untilWaiting } from '../integration/postgres-fixtures.js'
@@ -69,6 +70,8 @@ function faultTests(server: PostgresServer): void {
     const { pool, store } = await freshStore(t, server, { max: 3, application_name: 'survivor' })
     const session = newSession()
     await store.createSession(session)
+    const code = newDeviceCode()
+    await store.createDeviceCode(code)
     await Promise.all([1, 2, 3].map(() => store.getSession(session.id)))
     await server.kill()
     const at = later(session.lastActivityAt, 1_000)
@@ -80,12 +83,21 @@ function faultTests(server: PostgresServer): void {
       batchRecordActivity: () => store.batchRecordActivity(new Map([[session.id, at]])),
       deleteExpiredSessions: () => store.deleteExpiredSessions(session.createdAt, 10),
       upsertUser: () => store.upsertUser('ada'),
+      deleteSessionsByMetadata: () => store.deleteSessionsByMetadata({ oidc_sub: 'ada' }),
+      createDeviceCode: () => store.createDeviceCode(newDeviceCode()),
+      getDeviceCode: () => store.getDeviceCode(code.id),
+      findDeviceCode: () => store.findDeviceCode(code.userCodeId),
+      recordDevicePoll: () => store.recordDevicePoll(code.id, { interval: 1, lastPolledAt: at }),
+      decideDeviceCode: () => store.decideDeviceCode(code.userCodeId, { userId: 'ada' }),
+      consumeDeviceCode: () => store.consumeDeviceCode(code.id),
+      deleteExpiredDeviceCodes: () => store.deleteExpiredDeviceCodes(code.expiresAt, 10),
       migrate: () => store.migrate(),
     }
     for (const [method, call] of Object.entries(calls))
       await t.rejects(call() as Promise<unknown>, unavailable, method)
     await server.start()
     assertSession(await store.getSession(session.id), session)
+    await assertKept(store, code)
     t.equal(await store.batchRecordActivity(new Map([[session.id, at]])), 1)
     t.equal(pool.waitingCount, 0)
     t.equal(pool.totalCount, pool.idleCount)

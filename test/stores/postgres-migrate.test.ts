@@ -3,6 +3,7 @@ import type pg from 'pg'
 import t from 'tap'
 import { quoteIdentifier } from '../../lib/stores/postgres/tables.js'
 import { PostgresStore } from '../../lib/stores/postgres.js'
+import { newDeviceCode } from '../../lib/testing/device-code-fixtures.js'
 import { activeAt, assertSession, later, newSession } from '../../lib/testing/fixtures.js'
 import { userIdOf } from '../../lib/user-id.js'
 import { freshStore, newSchema, untilWaiting } from '../integration/postgres-fixtures.js'
@@ -31,6 +32,14 @@ async function tablesOf(pool: pg.Pool, schema: string): Promise<string[]> {
   return rows.map(({ tablename }) => tablename)
 }
 
+/** Leaves the tables as the first release made them. */
+async function goBackToFirstRelease(pool: pg.Pool, schema: string): Promise<void> {
+  await pool.query(`DROP INDEX ${schema}.gosesh_sessions_sid_idx, ${schema}.gosesh_sessions_sub_idx;
+    DROP TABLE ${schema}.gosesh_device_codes;
+    DELETE FROM ${schema}.gosesh_schema WHERE part = 'device_codes';
+    UPDATE ${schema}.gosesh_schema SET version = 2 WHERE part = 'sessions'`)
+}
+
 function migrateTests(server: PostgresServer): void {
   t.test('several processes migrate at once and all succeed', async (t) => {
     const schema = newSchema()
@@ -38,6 +47,7 @@ function migrateTests(server: PostgresServer): void {
     const stores = pools.flatMap((pool) => [1, 2].map(() => new PostgresStore(pool, { schema })))
     await Promise.all(stores.map((store) => store.migrate()))
     t.strictSame(await tablesOf(pools[0] as pg.Pool, schema), [
+      'gosesh_device_codes',
       'gosesh_schema',
       'gosesh_sessions',
       'gosesh_users',
@@ -111,11 +121,48 @@ function migrateTests(server: PostgresServer): void {
     const session = newSession()
     await store.createSession(session)
     const current = await layout(pool, schema)
-    await pool.query(`DROP INDEX ${schema}.gosesh_sessions_user_id_idx`)
+    await pool.query(`DROP INDEX ${schema}.gosesh_sessions_user_id_idx, ${schema}.gosesh_sessions_sid_idx,
+      ${schema}.gosesh_sessions_sub_idx`)
     await pool.query(`UPDATE ${schema}.gosesh_schema SET version = 1 WHERE part = 'sessions'`)
     await store.migrate()
     t.strictSame(await layout(pool, schema), current)
     t.equal((await pool.query(`SELECT FROM ${sessions}`)).rowCount, 1)
+  })
+
+  t.test(
+    'a schema of the first release is brought to this version, its sessions kept and found',
+    async (t) => {
+      const { pool, store, schema, sessions } = await freshStore(t, server)
+      const current = await layout(pool, schema)
+      await goBackToFirstRelease(pool, schema)
+      const [found, unreadable] = [newSession({ metadata: { oidc_sub: 'ada' } }), newSession()]
+      for (const session of [found, unreadable]) await store.createSession(session)
+      await pool.query(`UPDATE ${sessions} SET metadata = $2 WHERE id = $1`, [
+        unreadable.id,
+        '{"a":"\\ud800"}',
+      ])
+      await t.rejects(store.createDeviceCode(newDeviceCode()), { code: 'GOSESH_ERR_STORE_SCHEMA' })
+      await store.migrate()
+      t.strictSame(await layout(pool, schema), current)
+      t.strictSame(await store.deleteSessionsByMetadata({ oidc_sub: 'ada' }), [found.id])
+      t.equal(await store.createDeviceCode(newDeviceCode()), true)
+    },
+  )
+
+  t.test('an upgrade that meets statement_timeout changes nothing, and can be made later', async (t) => {
+    const { pool, store, schema, sessions } = await freshStore(t, server)
+    const current = await layout(pool, schema)
+    await goBackToFirstRelease(pool, schema)
+    const before = await layout(pool, schema)
+    const writer = await pool.connect()
+    await writer.query(`BEGIN; LOCK TABLE ${sessions} IN ROW EXCLUSIVE MODE`)
+    const impatient = new PostgresStore(server.pool(t, { statement_timeout: 200 }), { schema })
+    await t.rejects(impatient.migrate(), { code: 'GOSESH_ERR_STORE_UNAVAILABLE', cause: { code: '57014' } })
+    t.strictSame(await layout(pool, schema), before)
+    await writer.query('COMMIT')
+    writer.release()
+    await Promise.all([store.migrate(), new PostgresStore(pool, { schema }).migrate()])
+    t.strictSame(await layout(pool, schema), current)
   })
 
   t.test('a newer schema is left as it is', async (t) => {
@@ -173,8 +220,31 @@ function migrateTests(server: PostgresServer): void {
     t.equal(await store.deleteExpiredSessions(session.createdAt, 10), 1)
     t.equal(await store.deleteSession(other.id), true)
     t.equal(await store.deleteUserSessions(session.userId, { except: session.id }), 0)
+    t.strictSame(await store.deleteSessionsByMetadata({ oidc_sid: 'a' }), [])
+    t.strictSame(await store.deleteSessionsByMetadata({ oidc_sub: 'a' }), [])
+    t.strictSame(await store.deleteSessionsByMetadata({ other: 'a' }), [])
     t.equal(await store.deleteAllSessions(), 1)
+    const code = newDeviceCode()
+    t.equal(await store.createDeviceCode(code), true)
+    t.equal(await store.recordDevicePoll(code.id, { interval: 1, lastPolledAt: at }), true)
+    t.equal(await store.decideDeviceCode(code.userCodeId, { userId: 'ada' }), true)
+    t.equal((await store.getDeviceCode(code.id))?.userId, 'ada')
+    t.equal((await store.findDeviceCode(code.userCodeId))?.userId, 'ada')
+    t.equal((await store.consumeDeviceCode(code.id))?.userId, 'ada')
+    t.equal(await store.deleteExpiredDeviceCodes(code.expiresAt, 10), 0)
     await pool.query(`DROP SCHEMA ${quoteIdentifier(options.schema)} CASCADE`)
+  })
+
+  t.test('with the longest prefix that is taken, every table and index has a name of its own', async (t) => {
+    const tablePrefix = 'p'.repeat(43)
+    const { pool, store, schema } = await freshStore(t, server, {}, { tablePrefix })
+    await store.migrate()
+    const { rows } = await pool.query(
+      'SELECT relname AS name FROM pg_class WHERE relnamespace = to_regnamespace($1)',
+      [schema],
+    )
+    const made = ['sessions_user_id_idx', 'sessions_sid_idx', 'sessions_sub_idx', 'device_codes_end_idx']
+    for (const name of made) t.ok(rows.some((row) => row.name === tablePrefix + name, name))
   })
 
   t.test('two stores on one pool keep their sessions apart', async (t) => {
@@ -195,7 +265,7 @@ function migrateTests(server: PostgresServer): void {
       return id
     }
     const { pool, store, schema } = await freshStore(t, server, {}, { upsertUser })
-    t.strictSame(await tablesOf(pool, schema), ['gosesh_schema', 'gosesh_sessions'])
+    t.strictSame(await tablesOf(pool, schema), ['gosesh_device_codes', 'gosesh_schema', 'gosesh_sessions'])
     t.equal(await store.upsertUser('ada@example.com'), 'user-1')
     await t.rejects(store.upsertUser('eve@example.com'), new TypeError('blocked'))
   })

@@ -1,12 +1,15 @@
 import pg from 'pg'
 import t from 'tap'
 import { type PostgresPool, type PostgresQuery, PostgresStore } from '../../lib/stores/postgres.js'
+import { newDeviceCode } from '../../lib/testing/device-code-fixtures.js'
 import { newSession } from '../../lib/testing/fixtures.js'
 import { freshStore, newSchema } from '../integration/postgres-fixtures.js'
 import { type PostgresServer, startPostgres } from '../integration/postgres-server.js'
 
 const session = newSession()
 const { id } = session
+const code = newDeviceCode()
+const poll = { interval: 1, lastPolledAt: code.createdAt }
 
 /** A pool whose queries fail with these, one after the other, and then find nothing. */
 function failingPool(...failures: unknown[]): PostgresPool & { readonly queries: PostgresQuery[] } {
@@ -106,9 +109,10 @@ t.test(
   },
 )
 
-t.test('an empty batch is no round trip', async (t) => {
+t.test('an empty batch, and no pairs, are no round trip', async (t) => {
   const pool = failingPool()
   t.equal(await new PostgresStore(pool).batchRecordActivity(new Map()), 0)
+  t.strictSame(await new PostgresStore(pool).deleteSessionsByMetadata({}), [])
   t.equal(pool.queries.length, 0)
 })
 
@@ -124,12 +128,21 @@ t.test(
       await store.deleteSession(id)
       await store.deleteUserSessions('ada')
       await store.listUserSessions('ada')
+      for (const key of ['oidc_sid', 'oidc_sub', 'device'])
+        await store.deleteSessionsByMetadata({ [key]: 'a' })
+      await store.createDeviceCode(code)
+      await store.getDeviceCode(code.id)
+      await store.findDeviceCode(code.userCodeId)
+      await store.recordDevicePoll(code.id, poll)
+      await store.decideDeviceCode(code.userCodeId, { userId: null })
+      await store.consumeDeviceCode(code.id)
+      await store.deleteExpiredDeviceCodes(code.createdAt, 10)
       return pool.queries.map(({ name = '' }) => name)
     }
     const all = [await names({}), await names({ schema: 'a' }), await names({ tablePrefix: 'a' })].flat()
-    t.equal(new Set(all).size, 18)
+    t.equal(new Set(all).size, 48)
     t.ok(all.every((name) => name.length > 0 && name.length < 64))
-    t.strictSame(await names({}), all.slice(0, 6))
+    t.strictSame(await names({}), all.slice(0, 16))
   },
 )
 
@@ -164,6 +177,15 @@ function schemaTests(server: PostgresServer): void {
         listUserSessions: () => store.listUserSessions('ada'),
         deleteExpiredSessions: () => store.deleteExpiredSessions(new Date(), 10),
         deleteAllSessions: () => store.deleteAllSessions(),
+        'deleteSessionsByMetadata, oidc_sub': () => store.deleteSessionsByMetadata({ oidc_sub: 'ada' }),
+        'deleteSessionsByMetadata, other': () => store.deleteSessionsByMetadata({ device: 'phone' }),
+        createDeviceCode: () => store.createDeviceCode(code),
+        getDeviceCode: () => store.getDeviceCode(code.id),
+        findDeviceCode: () => store.findDeviceCode(code.userCodeId),
+        recordDevicePoll: () => store.recordDevicePoll(code.id, poll),
+        decideDeviceCode: () => store.decideDeviceCode(code.userCodeId, { userId: 'ada' }),
+        consumeDeviceCode: () => store.consumeDeviceCode(code.id),
+        deleteExpiredDeviceCodes: () => store.deleteExpiredDeviceCodes(new Date(), 10),
       }
       for (const [method, call] of Object.entries(calls)) {
         await t.rejects(
@@ -204,7 +226,8 @@ function schemaTests(server: PostgresServer): void {
   t.test('the rights in the documentation are enough for all but migrate', async (t) => {
     const { pool, schema } = await freshStore(t, server)
     await pool.query(`CREATE ROLE app LOGIN; GRANT USAGE ON SCHEMA ${schema} TO app;
-      GRANT SELECT, INSERT, UPDATE, DELETE ON ${schema}.gosesh_sessions, ${schema}.gosesh_users TO app`)
+      GRANT SELECT, INSERT, UPDATE, DELETE
+      ON ${schema}.gosesh_sessions, ${schema}.gosesh_users, ${schema}.gosesh_device_codes TO app`)
     const store = new PostgresStore(server.pool(t, { user: 'app' }), { schema })
     const at = new Date(session.lastActivityAt.getTime() + 1_000)
     await store.createSession(session)
@@ -217,6 +240,13 @@ function schemaTests(server: PostgresServer): void {
     t.equal(await store.deleteExpiredSessions(session.createdAt, 10), 0)
     t.equal(await store.deleteAllSessions(), 1)
     t.equal(await store.deleteSession(id), false)
+    t.strictSame(await store.deleteSessionsByMetadata({ oidc_sub: 'ada' }), [])
+    t.equal(await store.createDeviceCode(code), true)
+    t.equal(await store.recordDevicePoll(code.id, poll), true)
+    t.equal(await store.decideDeviceCode(code.userCodeId, { userId: null }), true)
+    t.equal((await store.findDeviceCode(code.userCodeId))?.status, 'denied')
+    t.equal((await store.consumeDeviceCode(code.id))?.status, 'denied')
+    t.equal(await store.deleteExpiredDeviceCodes(code.expiresAt, 10), 0)
   })
 }
 

@@ -1,5 +1,6 @@
 import pg from 'pg'
 import t from 'tap'
+import { assertKept, newDeviceCode } from '../../lib/testing/device-code-fixtures.js'
 import {
   activeAt,
   assertSession,
@@ -9,7 +10,7 @@ import {
   newSession,
   newSessions,
 } from '../../lib/testing/fixtures.js'
-import type { Session } from '../../types/session.js'
+import type { Session, SessionMetadata } from '../../types/session.js'
 import { freshStore, untilWaiting } from '../integration/postgres-fixtures.js'
 import { type PostgresServer, startPostgres } from '../integration/postgres-server.js'
 
@@ -49,6 +50,9 @@ function storageTests(server: PostgresServer): void {
       const session = await store.getSession(full.id)
       assertSession(session, activeAt(full, at))
       t.strictSame(Object.keys(session?.metadata ?? {}), ['zebra', 'apple'])
+      const code = newDeviceCode({ metadata: full.metadata, lastPolledAt: new Date(1_001) })
+      await store.createDeviceCode(code)
+      await assertKept(store, code)
     })
   }
 
@@ -56,6 +60,71 @@ function storageTests(server: PostgresServer): void {
     const { store } = await freshStore(t, server, { binary: true } as pg.PoolConfig)
     await store.createSession(full)
     assertSession(await store.getSession(full.id), full)
+  })
+
+  for (const [plan, options] of Object.entries({
+    'by index': '',
+    'reading the whole table': '-c enable_indexscan=off -c enable_bitmapscan=off',
+  })) {
+    t.test(
+      `metadata that is no object of text keeps no other session from being found, ${plan}`,
+      async (t) => {
+        const { pool, store, sessions } = await freshStore(t, server, { options })
+        const [found, ...broken] = newSessions(6, { metadata: { oidc_sub: 'ada', device: 'phone' } })
+        for (const session of [found as Session, ...broken]) await store.createSession(session)
+        const texts = ['[]', '"oidc_sub"', '{"oidc_sub":{}}', '{"oidc_sub":1}', '{"note":"\\ud800"}']
+        for (const [i, text] of texts.entries()) {
+          await pool.query(`UPDATE ${sessions} SET metadata = $1::json WHERE id = $2`, [text, broken[i]?.id])
+        }
+        const absent: readonly SessionMetadata[] = [
+          { oidc_sub: '1' },
+          { oidc_sub: '{}' },
+          { oidc_sid: '1' },
+          { device: 'tablet' },
+        ]
+        for (const pairs of absent) t.strictSame(await store.deleteSessionsByMetadata(pairs), [])
+        t.strictSame(await store.deleteSessionsByMetadata({ oidc_sub: 'ada' }), [found?.id])
+        await store.createSession(found as Session)
+        t.strictSame(await store.deleteSessionsByMetadata({ device: 'phone' }), [found?.id])
+        t.equal(await store.deleteUserSessions('user'), 5)
+      },
+    )
+  }
+
+  t.test('no hand can leave a device code approved for nobody', async (t) => {
+    const { pool, store, schema } = await freshStore(t, server)
+    await store.createDeviceCode(newDeviceCode())
+    for (const change of ["status = 'approved'", "user_id = 'eve'", "status = 'other'"]) {
+      await t.rejects(pool.query(`UPDATE ${schema}.gosesh_device_codes SET ${change}`), { code: '23514' })
+    }
+  })
+
+  t.test('metadata of a device code that was changed by hand is unreadable, and not quoted', async (t) => {
+    const { pool, store, schema } = await freshStore(t, server)
+    const code = newDeviceCode()
+    await store.createDeviceCode(code)
+    await pool.query(`UPDATE ${schema}.gosesh_device_codes SET metadata = '{"a":1}'`)
+    for (const call of [store.getDeviceCode(code.id), store.findDeviceCode(code.userCodeId)]) {
+      await t.rejects(call, { code: 'GOSESH_ERR_STORE_UNAVAILABLE', cause: undefined })
+    }
+  })
+
+  t.test('a decision that another one overtakes changes nothing, whatever isolation there is', async (t) => {
+    for (const isolation of ['read committed', 'serializable']) {
+      const options = `-c default_transaction_isolation=${isolation.replace(' ', '\\ ')}`
+      const { pool, store, schema } = await freshStore(t, server, { options })
+      const code = newDeviceCode()
+      await store.createDeviceCode(code)
+      const client = await pool.connect()
+      await client.query('BEGIN')
+      await client.query(`UPDATE ${schema}.gosesh_device_codes SET status = 'denied'`)
+      const decided = store.decideDeviceCode(code.userCodeId, { userId: 'ada' })
+      await untilWaiting(pool)
+      await client.query('COMMIT')
+      client.release()
+      t.equal(await decided, false, isolation)
+      await assertKept(store, { ...code, status: 'denied' })
+    }
   })
 
   t.test('statements are prepared, each under a name of its own', async (t) => {

@@ -1,7 +1,7 @@
 import pg from 'pg'
 import t from 'tap'
 import { PostgresStore } from '../../lib/stores/postgres.js'
-import { sessionStoreContract } from '../../lib/testing/store-contract.js'
+import { deviceCodeStoreContract, sessionStoreContract } from '../../lib/testing/store-contract.js'
 import { startPostgres } from '../integration/postgres-server.js'
 
 const server = await startPostgres(t)
@@ -10,12 +10,20 @@ if (server !== null) {
   t.teardown(() => pool.end())
   const shared = new PostgresStore(pool)
   await shared.migrate()
+  const createStore = async (): Promise<PostgresStore> => {
+    await pool.query('TRUNCATE gosesh_sessions, gosesh_users, gosesh_device_codes')
+    return new PostgresStore(pool)
+  }
   sessionStoreContract({
     test: (name, run) => t.test(name, run),
-    capabilities: ['batchRecordActivity', 'listUserSessions', 'deleteExpiredSessions', 'deleteAllSessions'],
-    createStore: async () => {
-      await pool.query('TRUNCATE gosesh_sessions, gosesh_users')
-      return new PostgresStore(pool)
-    },
+    capabilities: [
+      'batchRecordActivity',
+      'listUserSessions',
+      'deleteExpiredSessions',
+      'deleteAllSessions',
+      'deleteSessionsByMetadata',
+    ],
+    createStore,
   })
+  deviceCodeStoreContract({ test: (name, run) => t.test(name, run), createStore })
 }

@@ -3,15 +3,22 @@ import { Cluster, Redis } from 'ioredis'
 import { createClient, createCluster } from 'redis'
 import t, { type Test } from 'tap'
 import { RedisStore, type RedisStoreClient } from '../../lib/stores/redis.js'
-import { sessionStoreContract } from '../../lib/testing/store-contract.js'
+import { deviceCodeStoreContract, sessionStoreContract } from '../../lib/testing/store-contract.js'
 import { hasRedis, startRedis, startRedisCluster } from '../integration/redis-server.js'
 
 function contract(t: Test, client: RedisStoreClient): void {
+  const createStore = (): RedisStore => new RedisStore(client, { prefix: `${randomUUID()}:` })
   sessionStoreContract({
     test: (name, run) => t.test(name, run),
-    capabilities: ['batchRecordActivity', 'listUserSessions', 'deleteAllSessions'],
-    createStore: () => new RedisStore(client, { prefix: `${randomUUID()}:` }),
+    capabilities: [
+      'batchRecordActivity',
+      'listUserSessions',
+      'deleteAllSessions',
+      'deleteSessionsByMetadata',
+    ],
+    createStore,
   })
+  deviceCodeStoreContract({ test: (name, run) => t.test(name, run), createStore })
 }
 
 if (hasRedis(t)) {

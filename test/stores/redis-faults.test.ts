@@ -6,6 +6,7 @@ import { createClient, createCluster } from 'redis'
 import t, { type Test } from 'tap'
 import gosesh, { type Session } from '../../lib/index.js'
 import { RedisStore, type RedisStoreClient } from '../../lib/stores/redis.js'
+import { assertKept, newDeviceCode } from '../../lib/testing/device-code-fixtures.js'
 import { later, newSession, newSessions } from '../../lib/testing/fixtures.js'
 import { addRoutes, cookieOf } from '../helpers/app.js'
 import {
@@ -32,6 +33,7 @@ const persistent = { appendonly: 'yes', appendfsync: 'always' }
 /** Every call of the store fails with its code, and none waits for longer than 5 seconds. */
 async function assertUnavailable(t: Test, store: RedisStore, session: Session): Promise<void> {
   const start = Date.now()
+  const code = newDeviceCode()
   const calls: Record<string, Promise<unknown>> = {
     upsertUser: store.upsertUser('oidc|1'),
     createSession: store.createSession(newSession()),
@@ -42,6 +44,13 @@ async function assertUnavailable(t: Test, store: RedisStore, session: Session): 
     batchRecordActivity: store.batchRecordActivity(new Map([[session.id, new Date()]])),
     listUserSessions: store.listUserSessions(session.userId),
     deleteAllSessions: store.deleteAllSessions(),
+    deleteSessionsByMetadata: store.deleteSessionsByMetadata({ oidc_sub: 'ada' }),
+    createDeviceCode: store.createDeviceCode(code),
+    getDeviceCode: store.getDeviceCode(code.id),
+    findDeviceCode: store.findDeviceCode(code.userCodeId),
+    recordDevicePoll: store.recordDevicePoll(code.id, { interval: 1, lastPolledAt: new Date() }),
+    decideDeviceCode: store.decideDeviceCode(code.userCodeId, { userId: 'ada' }),
+    consumeDeviceCode: store.consumeDeviceCode(code.id),
   }
   await Promise.all(
     Object.entries(calls).map(([name, call]) =>
@@ -65,8 +74,10 @@ function faults(t: Test, connect: (server: RedisServer, t: Test) => Promise<Redi
     async (t) => {
       const server = await startRedis(t, persistent)
       const store = new RedisStore(await connect(server, t))
-      const session = newSession()
+      const session = newSession({ metadata: { oidc_sub: 'bob' } })
       await store.createSession(session)
+      const code = newDeviceCode()
+      await store.createDeviceCode(code)
       await server.kill()
       await assertUnavailable(t, store, session)
       await server.start()
@@ -78,6 +89,8 @@ function faults(t: Test, connect: (server: RedisServer, t: Test) => Promise<Redi
         (await store.listUserSessions('user')).map(({ id }) => id),
         [session.id],
       )
+      await assertKept(store, code)
+      t.same(await store.deleteSessionsByMetadata({ oidc_sub: 'bob' }), [session.id])
     },
   )
 

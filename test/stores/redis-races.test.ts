@@ -11,7 +11,7 @@ type Client = Redis | Cluster
 /** A process whose calls to Redis are made one by one, when it is told to, and none of them after it has died. */
 class Steps<T> {
   readonly outcome: Promise<PromiseSettledResult<T>>
-  #call: (() => Promise<void>) | null = null
+  readonly #calls: (() => Promise<void>)[] = []
   #arrived: () => void = () => {}
   #arrival = this.#nextArrival()
   #ended = false
@@ -36,7 +36,7 @@ class Steps<T> {
   #gate<R>(call: () => Promise<R>): Promise<R> {
     if (this.#dead) return Promise.reject(new Error('died'))
     return new Promise((resolve, reject) => {
-      this.#call = () => call().then(resolve, reject)
+      this.#calls.push(() => call().then(resolve, reject))
       this.#arrived()
     })
   }
@@ -51,8 +51,8 @@ class Steps<T> {
   async step(): Promise<void> {
     await this.#arrival
     if (this.#ended) return
-    const call = this.#call as () => Promise<void>
-    this.#arrival = this.#nextArrival()
+    const call = this.#calls.shift() as () => Promise<void>
+    if (this.#calls.length === 0) this.#arrival = this.#nextArrival()
     await call()
   }
 
@@ -74,14 +74,27 @@ interface Race {
   readonly order: readonly number[]
   /** After how many of its calls each deletion dies. */
   readonly deaths?: readonly number[]
+  /** Which of the deletions go by what the session's metadata says, and not by its user. */
+  readonly byMetadata?: readonly boolean[]
+}
+
+const pairs = { oidc_sub: 'ada' }
+
+/** Resolves how many sessions were deleted. */
+async function deleteAda(store: RedisStore, byMetadata: boolean): Promise<number> {
+  return byMetadata ? (await store.deleteSessionsByMetadata(pairs)).length : store.deleteUserSessions('ada')
 }
 
 /** Runs a creation and deletions of all the user's sessions, and judges what is left. */
-async function race(client: Client, { order, deaths = [Infinity] }: Race): Promise<void> {
+async function race(
+  client: Client,
+  { order, deaths = [Infinity], byMetadata = deaths.map(() => false) }: Race,
+): Promise<void> {
   const prefix = `${randomUUID()}:`
-  const session = newSession({ userId: 'ada' })
+  const found = byMetadata.includes(true)
+  const session = newSession({ userId: 'ada', metadata: found ? pairs : null })
   const creation = new Steps(client, prefix, (store) => store.createSession(session))
-  const deletions = deaths.map(() => new Steps(client, prefix, (store) => store.deleteUserSessions('ada')))
+  const deletions = byMetadata.map((each) => new Steps(client, prefix, (store) => deleteAda(store, each)))
   const calls = deaths.map(() => 0)
   for (const who of order) {
     const deletion = deletions[who - 1]
@@ -107,7 +120,7 @@ async function race(client: Client, { order, deaths = [Infinity] }: Race): Promi
     else died = true
   }
   const survived = (await store.getSession(session.id)) !== null
-  const counted = deleted + (await store.deleteUserSessions('ada'))
+  const counted = deleted + (await deleteAda(store, found))
   if (await store.getSession(session.id)) throw new Error('a deletion missed the session')
   if (!died && counted !== 1) throw new Error(`the session was deleted ${counted} times`)
   if (survived && left === null) throw new Error('the session came back')
@@ -137,6 +150,23 @@ function races(t: Test, client: Client): void {
       for (const death of [0, 1, 2]) await race(client, { order, deaths: [death] })
     }
     t.equal(orders.length, 120)
+  })
+
+  t.test('a creation and a deletion by metadata: it is deleted, or lives and is found', async (t) => {
+    // Four calls of a creation, of which the first two are under way at once; up to seven of a deletion.
+    const orders = [...merges([0, 0, 0, 0], [1, 1, 1, 1, 1, 1, 1])]
+    for (const order of orders) await race(client, { order, byMetadata: [true] })
+    t.equal(orders.length, 330)
+  })
+
+  t.test('deletions of both kinds, which may die, and a creation in any order', async (t) => {
+    const death = fc.constantFrom(0, 1, 2, 3, Infinity)
+    const property = fc.asyncProperty(
+      fc.array(fc.constantFrom(0, 1, 2), { minLength: 8, maxLength: 30 }),
+      fc.tuple(death, death),
+      async (order, deaths) => race(client, { order, deaths, byMetadata: [true, false] }),
+    )
+    await t.resolves(fc.assert(property, { numRuns: 500 }))
   })
 
   t.test('two deletions, which may die, and a creation in any order', async (t) => {

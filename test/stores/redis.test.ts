@@ -9,6 +9,7 @@ import {
   type RedisStoreClient,
   type RedisStoreOptions,
 } from '../../lib/stores/redis.js'
+import { newDeviceCode } from '../../lib/testing/device-code-fixtures.js'
 import { activeAt, later, newSession, newSessions } from '../../lib/testing/fixtures.js'
 import { userIdOf } from '../../lib/user-id.js'
 import { eventually, hasRedis, onlyKey, startRedis, startRedisCluster } from '../integration/redis-server.js'
@@ -35,6 +36,9 @@ if (hasRedis(t)) {
       [{ prefix: '\ud800' }, 'prefix'],
       [{ grace: 0 }, 'grace'],
       [{ grace: '5m' }, 'grace'],
+      [{ indexedMetadata: 'device' }, 'indexedMetadata'],
+      [{ indexedMetadata: [1] }, 'indexedMetadata'],
+      [{ indexedMetadata: ['\ud800'] }, 'indexedMetadata'],
       [{ upsertUser: true }, 'upsertUser'],
       [{ ttl: 1 }, 'RedisStore.ttl'],
     ] as [RedisStoreOptions, string][]) {
@@ -144,6 +148,15 @@ if (hasRedis(t)) {
       t.equal(await store.deleteUserSessions('user'), 1)
       await store.createSession(session)
       t.equal(await store.deleteAllSessions(), 1)
+      await store.createSession(newSession({ metadata: { oidc_sub: 'ada' } }))
+      t.equal((await store.deleteSessionsByMetadata({ oidc_sub: 'ada' })).length, 1)
+      const code = newDeviceCode()
+      t.equal(await store.createDeviceCode(code), true)
+      t.equal(await store.createDeviceCode({ ...newDeviceCode(), id: code.id }), false)
+      t.equal(await store.recordDevicePoll(code.id, { interval: 1, lastPolledAt: new Date() }), true)
+      t.equal(await store.decideDeviceCode(code.userCodeId, { userId: 'ada' }), true)
+      t.equal((await store.findDeviceCode(code.userCodeId))?.userId, 'ada')
+      t.equal((await store.consumeDeviceCode(code.id))?.userId, 'ada')
       await t.rejects(new RedisStore(limited, { prefix: 'not-ours:' }).getSession(session.id), unavailable)
     })
   }

@@ -71,7 +71,8 @@ t.test(
     const database = open(t, file)
     const versions = database.prepare('SELECT part, version FROM gosesh_schema ORDER BY part').all()
     t.match(versions, [
-      { part: 'sessions', version: 1 },
+      { part: 'device_codes', version: 1 },
+      { part: 'sessions', version: 2 },
       { part: 'users', version: 1 },
     ])
     t.match(database.prepare('PRAGMA integrity_check').get(), { integrity_check: 'ok' })

@@ -1,8 +1,9 @@
-import type { Session, SessionId } from '../../types/session.js'
+import type { Session, SessionId, SessionMetadata } from '../../types/session.js'
 import type {
   ActivityRecorder,
   AllSessionsDeleter,
   ExpiredSessionSweeper,
+  MetadataSessionsDeleter,
   SessionExtension,
   SessionLister,
   SessionStore,
@@ -15,7 +16,13 @@ export function latest<T extends Date | null>(current: T, next: Date | null): T 
 
 /** A store that keeps every rule, in parts that can be broken one at a time. */
 export class OpenStore
-  implements SessionStore, ActivityRecorder, SessionLister, ExpiredSessionSweeper, AllSessionsDeleter
+  implements
+    SessionStore,
+    ActivityRecorder,
+    SessionLister,
+    ExpiredSessionSweeper,
+    AllSessionsDeleter,
+    MetadataSessionsDeleter
 {
   readonly sessions = new Map<SessionId, Session>()
 
@@ -123,5 +130,17 @@ export class OpenStore
 
   async deleteAllSessions(): Promise<number> {
     return this.remove(() => true)
+  }
+
+  /** Whether the session holds the pairs, of which there is one at least. */
+  holds({ metadata }: Session, pairs: SessionMetadata): boolean {
+    return Object.entries(pairs).every(([key, value]) => metadata !== null && metadata[key] === value)
+  }
+
+  async deleteSessionsByMetadata(pairs: SessionMetadata): Promise<SessionId[]> {
+    if (Object.keys(pairs).length === 0) return []
+    const found = [...this.sessions.values()].filter((session) => this.holds(session, pairs))
+    for (const { id } of found) this.sessions.delete(id)
+    return found.map(({ id }) => id)
   }
 }

@@ -6,18 +6,20 @@ import t from 'tap'
 import { type StoreContractOptions, sessionStoreContract } from '../../lib/testing/store-contract.js'
 import type { SessionStore } from '../../types/store.js'
 import { brokenCapabilities } from './broken-capabilities.js'
+import { brokenMetadata } from './broken-metadata.js'
 import { brokenStores } from './broken-stores.js'
 import { brokenUsers } from './broken-users.js'
 import { OpenStore } from './open-store.js'
 
 type Case = (context?: unknown) => Promise<void>
 
-const broken = { ...brokenStores, ...brokenUsers, ...brokenCapabilities }
+const broken = { ...brokenStores, ...brokenUsers, ...brokenCapabilities, ...brokenMetadata }
 const capabilities = [
   'batchRecordActivity',
   'listUserSessions',
   'deleteExpiredSessions',
   'deleteAllSessions',
+  'deleteSessionsByMetadata',
 ] as const
 
 /** A store with the six methods that each must have, and with the optional ones that are named. */
@@ -122,7 +124,9 @@ t.test('a store that lacks a declared capability fails its cases', async (t) => 
   const cases = casesFor({ createStore: () => storeWith('listUserSessions'), capabilities })
   const { failed, skipped } = await run(cases)
   const lacking = [...cases.keys()].filter((name) =>
-    /^(capabilities|batchRecordActivity|deleteExpiredSessions|deleteAllSessions): /.test(name),
+    /^(capabilities|batchRecordActivity|deleteExpiredSessions|deleteAllSessions|deleteSessionsByMetadata): /.test(
+      name,
+    ),
   )
   t.strictSame(failed, lacking)
   t.strictSame(skipped, [])

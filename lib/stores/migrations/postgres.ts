@@ -11,8 +11,22 @@ import { quoteIdentifier, type TableNames } from '../postgres/tables.js'
 
 /** One table with the statements that build it. Its version is how many have run; one that was released never changes. */
 interface SchemaPart {
-  readonly name: 'sessions' | 'users'
+  readonly name: 'sessions' | 'device_codes' | 'users'
   readonly migrations: readonly string[]
+}
+
+/**
+ * What the index of a key holds: null, and so no entry, for a session without it. Nothing else is read as JSON, for
+ * `json` keeps what cannot be read out of it again, such as half of a surrogate pair.
+ */
+export function indexedFact(key: string): string {
+  return `(CASE WHEN strpos(metadata::text, '"${key}"') > 0 THEN metadata->>'${key}' END)`
+}
+
+/** A hash index, for a fact can be longer than an entry of a btree. Sessions without it are not in the index. */
+function factIndex(index: string, table: string, key: string): string {
+  const fact = indexedFact(key)
+  return `CREATE INDEX ${index} ON ${table} USING hash (${fact}) WHERE ${fact} IS NOT NULL`
 }
 
 /** What `migrate` does. An application with users of its own gets no table for them. */
@@ -33,6 +47,25 @@ function postgresMigrations(tables: TableNames, withUsers: boolean): readonly Sc
 ) WITH (fillfactor = 85)`,
       // A hash index, for a user id of 1,000 characters can be longer than an entry of a btree.
       `CREATE INDEX ${tables.userIndex} ON ${tables.sessions} USING hash (user_id)`,
+      factIndex(tables.sidIndex, tables.sessions, 'oidc_sid'),
+      factIndex(tables.subIndex, tables.sessions, 'oidc_sub'),
+    ],
+  }
+  const deviceCodes: SchemaPart = {
+    name: 'device_codes',
+    migrations: [
+      `CREATE TABLE ${tables.deviceCodes} (
+  created_at timestamptz(3) NOT NULL,
+  expires_at timestamptz(3) NOT NULL,
+  last_polled_at timestamptz(3),
+  poll_interval bigint NOT NULL,
+  id text COLLATE "C" PRIMARY KEY,
+  user_code_id text COLLATE "C" NOT NULL UNIQUE,
+  status text NOT NULL CHECK (status IN ('pending', 'approved', 'denied')),
+  user_id text COLLATE "C" CHECK ((user_id IS NOT NULL) = (status = 'approved')),
+  metadata json
+) WITH (fillfactor = 85)`,
+      `CREATE INDEX ${tables.deviceCodesEndIndex} ON ${tables.deviceCodes} (expires_at)`,
     ],
   }
   const users: SchemaPart = {
@@ -46,7 +79,7 @@ function postgresMigrations(tables: TableNames, withUsers: boolean): readonly Sc
 ) WITH (fillfactor = 85)`,
     ],
   }
-  return withUsers ? [sessions, users] : [sessions]
+  return withUsers ? [sessions, deviceCodes, users] : [sessions, deviceCodes]
 }
 
 /**

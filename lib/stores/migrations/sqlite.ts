@@ -14,6 +14,19 @@ export function sqliteVersionTable(prefix: string): string {
 }
 
 /**
+ * What the index of a key holds: `NULL`, and so no entry, for a session without it. Text that somebody broke by hand
+ * must not keep the others from being found, nor the index from being made.
+ */
+export function sqliteIndexedFact(key: string): string {
+  return `CASE WHEN json_valid(metadata) THEN json_extract(metadata, '$.${key}') END`
+}
+
+function factIndex(prefix: string, key: string): string {
+  const fact = sqliteIndexedFact(key)
+  return `CREATE INDEX ${prefix}sessions_${key} ON ${prefix}sessions (${fact}) WHERE ${fact} IS NOT NULL;`
+}
+
+/**
  * The sessions. Times and durations are milliseconds, times since the epoch. `number` counts sign-ins, so that
  * sessions that are active together lie together, and a sweep can page through the table in the order it is kept in.
  * Neither deadline has an index: every write of activity would have to move the entry. The other indexes have names,
@@ -36,6 +49,8 @@ export function sqliteSessionsPart(prefix: string): SqliteSchemaPart {
 ) STRICT;
 CREATE UNIQUE INDEX ${prefix}sessions_id ON ${prefix}sessions (id);
 CREATE INDEX ${prefix}sessions_user_id ON ${prefix}sessions (user_id);`,
+      `${factIndex(prefix, 'oidc_sid')}
+${factIndex(prefix, 'oidc_sub')}`,
     ],
   }
 }
@@ -51,6 +66,27 @@ export function sqliteUsersPart(prefix: string): SqliteSchemaPart {
   created_at INTEGER NOT NULL,
   last_seen_at INTEGER NOT NULL
 ) STRICT;`,
+    ],
+  }
+}
+
+/** The devices that wait for their users. Nothing that moves has an index, so the end may have one. */
+export function sqliteDeviceCodesPart(prefix: string): SqliteSchemaPart {
+  return {
+    name: 'device_codes',
+    migrations: [
+      `CREATE TABLE ${prefix}device_codes (
+  id TEXT NOT NULL PRIMARY KEY,
+  user_code_id TEXT NOT NULL UNIQUE,
+  created_at INTEGER NOT NULL,
+  expires_at INTEGER NOT NULL,
+  poll_interval INTEGER NOT NULL,
+  last_polled_at INTEGER,
+  status TEXT NOT NULL CHECK (status IN ('pending', 'approved', 'denied')),
+  user_id TEXT CHECK ((user_id IS NOT NULL) = (status = 'approved')),
+  metadata TEXT
+) STRICT, WITHOUT ROWID;
+CREATE INDEX ${prefix}device_codes_expires_at ON ${prefix}device_codes (expires_at);`,
     ],
   }
 }

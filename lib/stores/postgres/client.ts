@@ -86,7 +86,7 @@ export class StatementRunner {
   }
 
   /** Rejects with `GOSESH_ERR_STORE_SCHEMA` where the tables are not there, else `GOSESH_ERR_STORE_UNAVAILABLE`. */
-  async run({ name, text }: Statement, values: unknown[]): Promise<PostgresResult> {
+  run({ name, text }: Statement, values: unknown[]): Promise<PostgresResult> {
     const query = plainQuery(text, values)
     return this.#send(this.#prepared ? { name, ...query } : query, maxTries)
   }

@@ -1,5 +1,7 @@
+import { indexedFact } from '../migrations/postgres.js'
 import { type Statement, statement } from './client.js'
 import { quoteLiteral, type TableNames } from './tables.js'
+import { epochOf } from './times.js'
 
 export interface Statements {
   readonly upsertUser: Statement
@@ -12,11 +14,9 @@ export interface Statements {
   readonly deleteUserSessions: Statement
   readonly deletePage: Statement
   readonly sweepBlocks: Statement
-}
-
-/** A time as whole milliseconds since the epoch, whatever time zone and date style the connection has. */
-function epochOf(column: string): string {
-  return `(extract(epoch FROM ${column}) * 1000)::bigint::text AS ${column}`
+  readonly deleteBySid: Statement
+  readonly deleteBySub: Statement
+  readonly deleteByMetadata: Statement
 }
 
 const sessionColumns = `
@@ -34,6 +34,21 @@ const sessionColumns = `
  * BY id FOR UPDATE` in each. Locks are taken on the newest version of a row, and conditions are looked at again there.
  */
 export function statements({ sessions, users }: TableNames): Statements {
+  const deleteWhere = (condition: string): string =>
+    `WITH doomed AS (
+         SELECT id FROM ${sessions} WHERE ${condition}
+         ORDER BY id
+         FOR UPDATE
+       )
+       DELETE FROM ${sessions} WHERE id = ANY (ARRAY(SELECT id FROM doomed)) RETURNING id`
+  // `jsonb` cannot hold all that `json` can, so only what may match is made one.
+  const holdsPairs = (mayMatch: string): string =>
+    `CASE WHEN ${mayMatch} THEN metadata::jsonb @> $1::jsonb ELSE false END`
+  const deleteByFact = (key: string): string => {
+    const found = `${indexedFact(key)} = $2::text`
+    return deleteWhere(`${found} AND ${holdsPairs(found)}`)
+  }
+
   return {
     upsertUser: statement(
       'upsert_user',
@@ -85,7 +100,10 @@ export function statements({ sessions, users }: TableNames): Statements {
       'record_activity',
       `WITH locked AS (
          SELECT s.id, given.at
-         FROM unnest((SELECT $1::text[]), (SELECT $2::timestamptz[])) AS given (id, at)
+         FROM unnest(
+           string_to_array((SELECT $1::text), ','),
+           string_to_array((SELECT $2::text), ',')::timestamptz[]
+         ) AS given (id, at)
          JOIN ${sessions} AS s ON s.id = given.id
          WHERE s.last_activity_at < given.at
          ORDER BY s.id
@@ -141,6 +159,15 @@ export function statements({ sessions, users }: TableNames): Statements {
        SELECT count(*)::text AS deleted,
               (pg_relation_size(${quoteLiteral(sessions)}::regclass) / current_setting('block_size')::bigint)::text AS blocks
        FROM deleted`,
+    ),
+
+    deleteBySid: statement('delete_by_sid', deleteByFact('oidc_sid')),
+
+    deleteBySub: statement('delete_by_sub', deleteByFact('oidc_sub')),
+
+    deleteByMetadata: statement(
+      'delete_by_metadata',
+      deleteWhere(holdsPairs('strpos(metadata::text, $2::text) > 0')),
     ),
   }
 }

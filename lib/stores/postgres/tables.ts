@@ -11,9 +11,13 @@ export interface TableNames {
   readonly schema: string | null
   readonly sessions: string
   readonly users: string
+  readonly deviceCodes: string
   readonly versions: string
   /** An index lives in the schema of its table, so it takes no schema of its own. */
   readonly userIndex: string
+  readonly sidIndex: string
+  readonly subIndex: string
+  readonly deviceCodesEndIndex: string
 }
 
 /** An identifier for SQL, whatever characters are in it. */
@@ -53,7 +57,11 @@ export function tableNames(schemaOption: unknown, tablePrefix: unknown): TableNa
     schema,
     sessions,
     users: qualified('users'),
+    deviceCodes: qualified('device_codes'),
     versions: qualified('schema'),
     userIndex: quoteIdentifier(prefix + longestSuffix),
+    sidIndex: quoteIdentifier(`${prefix}sessions_sid_idx`),
+    subIndex: quoteIdentifier(`${prefix}sessions_sub_idx`),
+    deviceCodesEndIndex: quoteIdentifier(`${prefix}device_codes_end_idx`),
   }
 }

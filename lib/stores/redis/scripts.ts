@@ -6,7 +6,8 @@ export interface Script {
   readonly sha1: string
 }
 
-function script(...parts: string[]): Script {
+/** The parts are one script. */
+export function script(...parts: string[]): Script {
   const source = parts.map((part) => part.trim()).join('\n')
   return { source, sha1: hash('sha1', source) }
 }
@@ -30,8 +31,8 @@ local function move(key, grace, last, idle, absolute)
 end
 `
 
-/** KEYS: a session. ARGV: its value, the time at which it expires. Returns 1, or 0 where the session exists. */
-export const insertSession: Script = script(`
+/** KEYS: any string. ARGV: its value, the time at which it expires. Returns 1, or 0 where the key exists. */
+export const insertValue: Script = script(`
 if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
 redis.call('SET', KEYS[1], ARGV[1])
 redis.call('PEXPIREAT', KEYS[1], ARGV[2])
@@ -80,6 +81,23 @@ export const readSessions: Script = script(`
 local values = {}
 for i, key in ipairs(KEYS) do values[i] = redis.call('GET', key) end
 return values
+`)
+
+/** KEYS: sessions. Returns the value of each, nil for what is absent or no string. */
+export const peekSessions: Script = script(`
+local values = {}
+for i, key in ipairs(KEYS) do
+  local stored = redis.pcall('GET', key)
+  values[i] = type(stored) == 'string' and stored
+end
+return values
+`)
+
+/** KEYS: sessions. Deletes them, and returns for each 1, or 0 where it was absent. */
+export const takeSessions: Script = script(`
+local taken = {}
+for i, key in ipairs(KEYS) do taken[i] = redis.call('DEL', key) end
+return taken
 `)
 
 /** KEYS: a session. Returns its value, '' where it is unreadable, nil where there is none. */
@@ -139,6 +157,20 @@ return added
 `,
 )
 
+/** KEYS: an index of metadata. ARGV: grace, absolute deadline, session id. */
+export const addMetadataEntry: Script = script(
+  tidy,
+  `
+local grace, absolute = tonumber(ARGV[1]), tonumber(ARGV[2])
+local score = redis.call('ZSCORE', KEYS[1], ARGV[3])
+if not score or tonumber(score) < absolute then redis.call('ZADD', KEYS[1], ARGV[2], ARGV[3]) end
+tidy(KEYS[1], grace)
+local last = redis.call('ZRANGE', KEYS[1], -1, -1, 'WITHSCORES')
+redis.call('PEXPIREAT', KEYS[1], string.format('%.0f', math.max(absolute, last[2] or 0) + grace))
+return 1
+`,
+)
+
 /**
  * KEYS: an index. ARGV: grace, absolute deadline, session id. Returns 0 where the entry is gone or condemned, unless
  * that is because the session is past its time.
@@ -192,4 +224,15 @@ return 1
 /** KEYS: an index. Returns its entries: id, score, id, score. Read where they are written: a replica may lag. */
 export const listEntries: Script = script(`
 return redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES')
+`)
+
+/** KEYS: an index of metadata. Returns its session ids. Read where they are written: a replica may lag. */
+export const listIds: Script = script(`
+return redis.call('ZRANGE', KEYS[1], 0, -1)
+`)
+
+/** KEYS: the index of each entry. ARGV: the session id of each. */
+export const removeIds: Script = script(`
+for i, index in ipairs(KEYS) do redis.call('ZREM', index, ARGV[i]) end
+return 1
 `)

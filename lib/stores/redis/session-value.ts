@@ -9,7 +9,9 @@ import { GoseshError } from '../../errors.js'
  */
 const width = 16
 const none = '-'.repeat(width)
-const shape = /^([\d-]{16}) ([\d-]{16}) ([\d-]{16}) ([\d-]{16}) ([\d-]{16}) (\{.*\})$/s
+/** Where the facts begin: after five numbers, each with a space. */
+const factsAt = 5 * (width + 1)
+const shape = /^(?:(?:\d{16}|-\d{15}|-{16}) ){5}\{/
 
 /** Milliseconds; all dashes stand for `null`. */
 function encodeNumber(value: number | null): string {
@@ -37,8 +39,14 @@ function unreadable(): GoseshError {
   })
 }
 
-function decodeDate(digits: string): Date {
-  const date = new Date(Number(digits))
+/** The number at the place; `NaN` where it is `null`, which only two of them may be. */
+function numberAt(value: string, place: number): number {
+  const start = place * (width + 1)
+  return Number(value.slice(start, start + width))
+}
+
+function decodeDate(time: number): Date {
+  const date = new Date(time)
   if (Number.isNaN(date.getTime())) throw unreadable()
   return date
 }
@@ -63,18 +71,20 @@ function parseObject(json: string): Record<string, unknown> {
 /** The session that Redis answered with, or `null` where it has none. Throws `GOSESH_ERR_STORE_UNAVAILABLE`. */
 export function decodeSession(id: SessionId, value: unknown): Session | null {
   if (value === null) return null
-  const fields = typeof value === 'string' ? shape.exec(value) : null
-  if (fields === null) throw unreadable()
-  const [, lastActivityAt, idleDeadline, idleTimeout, absoluteDeadline, createdAt, facts] =
-    fields as unknown as [string, string, string, string, string, string, string]
-  if ((idleDeadline === none) !== (idleTimeout === none)) throw unreadable()
+  if (typeof value !== 'string' || !shape.test(value)) throw unreadable()
+  const idleDeadline = numberAt(value, 1)
+  const idleTimeout = numberAt(value, 2)
+  const limited = !Number.isNaN(idleTimeout)
+  if (limited === Number.isNaN(idleDeadline)) throw unreadable()
+  const { userId, metadata } = decodeFacts(value.slice(factsAt))
   return {
     id,
-    ...decodeFacts(facts),
-    createdAt: decodeDate(createdAt),
-    lastActivityAt: decodeDate(lastActivityAt),
-    idleTimeout: idleTimeout === none ? null : decodeDate(idleTimeout).getTime(),
-    idleDeadline: idleDeadline === none ? null : decodeDate(idleDeadline),
-    absoluteDeadline: decodeDate(absoluteDeadline),
+    userId,
+    createdAt: decodeDate(numberAt(value, 4)),
+    lastActivityAt: decodeDate(numberAt(value, 0)),
+    idleTimeout: limited ? idleTimeout : null,
+    idleDeadline: limited ? decodeDate(idleDeadline) : null,
+    absoluteDeadline: decodeDate(numberAt(value, 3)),
+    metadata,
   }
 }

@@ -94,10 +94,14 @@ export class UserIndex {
     )
   }
 
-  /** Removes the entry of a session that was deleted, wherever its creation stands. */
-  async removeSession(session: Session): Promise<void> {
-    const { absoluteDeadline, ...entry } = this.entryFor(session)
-    await this.remove([entry, { ...entry, score: absoluteDeadline }])
+  /** Removes the entries of sessions that were deleted, wherever their creation stands. */
+  async removeSessions(sessions: readonly Session[]): Promise<void> {
+    await this.remove(
+      sessions.flatMap((session) => {
+        const { absoluteDeadline, ...entry } = this.entryFor(session)
+        return [entry, { ...entry, score: absoluteDeadline }]
+      }),
+    )
   }
 
   async list(userId: string): Promise<IndexEntry[]> {

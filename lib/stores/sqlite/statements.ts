@@ -1,3 +1,6 @@
+import type { indexedKeys } from '../metadata.js'
+import { sqliteIndexedFact } from '../migrations/sqlite.js'
+
 /** Every statement of the store on its sessions and users. Tables and indexes are those of the migrations. */
 export interface SqliteStatements {
   readonly upsertUser: string
@@ -11,6 +14,9 @@ export interface SqliteStatements {
   readonly deleteAllSessions: string
   readonly findExpired: string
   readonly deleteExpired: string
+  /** By the key that the session is found by. */
+  readonly deleteByFact: Readonly<Record<(typeof indexedKeys)[number], string>>
+  readonly deleteByMetadata: string
 }
 
 /** The database's own time in milliseconds, in a form that old releases of SQLite know too. */
@@ -20,14 +26,26 @@ const deadline = 'min(absolute_deadline, ifnull(idle_deadline, absolute_deadline
 const columns =
   'id, user_id, created_at, last_activity_at, idle_timeout, idle_deadline, absolute_deadline, metadata'
 
+/** Whether the session's metadata holds all the pairs of an object. No pairs are held by all. */
+const holdsPairs = `NOT EXISTS (
+        SELECT 1 FROM json_each(?) AS pair WHERE NOT EXISTS (
+          SELECT 1 FROM json_each(CASE WHEN json_valid(metadata) THEN metadata END) AS fact
+          WHERE fact.key = pair.key AND fact.value = pair.value AND fact.type = pair.type
+        )
+      )`
+
 /**
  * `INDEXED BY` where the planner has a choice: after `ANALYZE` on a table of a few rows it would read the whole table,
- * and go on doing so when it has a million.
+ * and go on doing so when it has a million. `NOT INDEXED` leaves the order in which the table is kept.
  */
 export function sqliteStatements(prefix: string): SqliteStatements {
   const sessions = `${prefix}sessions`
   const byId = `${sessions} INDEXED BY ${sessions}_id`
   const byUser = `${sessions} INDEXED BY ${sessions}_user_id`
+  const deleteByFact = (key: string): string => `
+      DELETE FROM ${sessions} INDEXED BY ${sessions}_${key}
+      WHERE ${sqliteIndexedFact(key)} = ? AND ${holdsPairs}
+      RETURNING id`
   return {
     // For people who read the table; nothing is decided by these times, which is why they need no clock of ours.
     upsertUser: `
@@ -71,7 +89,7 @@ export function sqliteStatements(prefix: string): SqliteStatements {
       SELECT count(*) AS seen, max(number) AS last, count(expired) AS expired,
         json_group_array(expired) FILTER (WHERE expired IS NOT NULL) AS ids
       FROM (
-        SELECT number, iif(${deadline} < ?, id, NULL) AS expired FROM ${sessions}
+        SELECT number, iif(${deadline} < ?, id, NULL) AS expired FROM ${sessions} NOT INDEXED
         WHERE number > ? AND number <= ? ORDER BY number LIMIT ?
       )`,
 
@@ -79,5 +97,10 @@ export function sqliteStatements(prefix: string): SqliteStatements {
     deleteExpired: `
       DELETE FROM ${byId}
       WHERE id IN (SELECT value FROM json_each(?) LIMIT ?) AND ${deadline} < ?`,
+
+    deleteByFact: { oidc_sid: deleteByFact('oidc_sid'), oidc_sub: deleteByFact('oidc_sub') },
+
+    deleteByMetadata: `
+      DELETE FROM ${sessions} WHERE metadata IS NOT NULL AND ${holdsPairs} RETURNING id`,
   }
 }

@@ -1,0 +1,112 @@
+import type { DeviceCode, DeviceCodeId, DevicePoll, UserCodeId } from '../../../types/device-code.js'
+import type { SessionMetadata } from '../../../types/session.js'
+import { GoseshError } from '../../errors.js'
+
+/** A code as it is kept: times as numbers, so that nothing handed out can change it. */
+interface StoredCode {
+  readonly id: DeviceCodeId
+  readonly userCodeId: UserCodeId
+  readonly createdAt: number
+  readonly expiresAt: number
+  readonly metadata: SessionMetadata | null
+  interval: number
+  lastPolledAt: number | null
+  status: DeviceCode['status']
+  userId: string | null
+}
+
+function toStored(code: DeviceCode): StoredCode {
+  return {
+    id: code.id,
+    userCodeId: code.userCodeId,
+    createdAt: code.createdAt.getTime(),
+    expiresAt: code.expiresAt.getTime(),
+    metadata: code.metadata === null ? null : Object.freeze({ ...code.metadata }),
+    interval: code.interval,
+    lastPolledAt: code.lastPolledAt?.getTime() ?? null,
+    status: code.status,
+    userId: code.userId,
+  }
+}
+
+function toDeviceCode(stored: StoredCode | undefined): DeviceCode | null {
+  if (stored === undefined) return null
+  return {
+    ...stored,
+    createdAt: new Date(stored.createdAt),
+    expiresAt: new Date(stored.expiresAt),
+    lastPolledAt: stored.lastPolledAt === null ? null : new Date(stored.lastPolledAt),
+  }
+}
+
+/** Devices that wait for their users, in this process's memory. */
+export class DeviceCodes {
+  readonly #max: number
+  readonly #byId = new Map<DeviceCodeId, StoredCode>()
+  readonly #byUserCode = new Map<UserCodeId, StoredCode>()
+
+  constructor(max: number) {
+    this.#max = max
+  }
+
+  /** Throws `GOSESH_ERR_STORE_FULL` where there are as many as there may be. */
+  create(code: DeviceCode): boolean {
+    if (this.#byId.has(code.id) || this.#byUserCode.has(code.userCodeId)) return false
+    if (this.#byId.size >= this.#max) {
+      throw new GoseshError('GOSESH_ERR_STORE_FULL', {
+        message: 'The session store holds as many device codes as it may',
+      })
+    }
+    const stored = toStored(code)
+    this.#byId.set(stored.id, stored)
+    this.#byUserCode.set(stored.userCodeId, stored)
+    return true
+  }
+
+  get(id: DeviceCodeId): DeviceCode | null {
+    return toDeviceCode(this.#byId.get(id))
+  }
+
+  find(userCodeId: UserCodeId): DeviceCode | null {
+    return toDeviceCode(this.#byUserCode.get(userCodeId))
+  }
+
+  recordPoll(id: DeviceCodeId, { interval, lastPolledAt }: DevicePoll): boolean {
+    const stored = this.#byId.get(id)
+    if (stored === undefined) return false
+    const at = lastPolledAt.getTime()
+    stored.lastPolledAt = Math.max(stored.lastPolledAt ?? at, at)
+    stored.interval = Math.max(stored.interval, interval)
+    return true
+  }
+
+  decide(userCodeId: UserCodeId, userId: string | null): boolean {
+    const stored = this.#byUserCode.get(userCodeId)
+    if (stored?.status !== 'pending') return false
+    stored.status = userId === null ? 'denied' : 'approved'
+    stored.userId = userId
+    return true
+  }
+
+  consume(id: DeviceCodeId): DeviceCode | null {
+    const stored = this.#byId.get(id)
+    if (stored !== undefined) this.#delete(stored)
+    return toDeviceCode(stored)
+  }
+
+  deleteExpired(before: Date, limit: number): number {
+    let deleted = 0
+    for (const stored of this.#byId.values()) {
+      if (deleted === limit) break
+      if (stored.expiresAt >= before.getTime()) continue
+      this.#delete(stored)
+      deleted++
+    }
+    return deleted
+  }
+
+  #delete({ id, userCodeId }: StoredCode): void {
+    this.#byId.delete(id)
+    this.#byUserCode.delete(userCodeId)
+  }
+}

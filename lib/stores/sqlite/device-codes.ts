@@ -1,0 +1,117 @@
+import type { DeviceCode, DeviceCodeId, DevicePoll, UserCodeId } from '../../../types/device-code.js'
+import { parseMetadata } from '../metadata.js'
+import type { Connection } from './connection.js'
+
+/** A row of the device codes; integers are `bigint` where the application told the driver so. */
+interface DeviceCodeRow {
+  readonly id: string
+  readonly user_code_id: string
+  readonly created_at: number | bigint
+  readonly expires_at: number | bigint
+  readonly poll_interval: number | bigint
+  readonly last_polled_at: number | bigint | null
+  readonly status: DeviceCode['status']
+  readonly user_id: string | null
+  readonly metadata: string | null
+}
+
+function toDeviceCode(row: unknown): DeviceCode | null {
+  if (row === undefined) return null
+  const stored = row as DeviceCodeRow
+  return {
+    id: stored.id as DeviceCodeId,
+    userCodeId: stored.user_code_id as UserCodeId,
+    createdAt: new Date(Number(stored.created_at)),
+    expiresAt: new Date(Number(stored.expires_at)),
+    interval: Number(stored.poll_interval),
+    lastPolledAt: stored.last_polled_at === null ? null : new Date(Number(stored.last_polled_at)),
+    status: stored.status,
+    userId: stored.user_id,
+    metadata: parseMetadata(stored.metadata),
+  }
+}
+
+const columns =
+  'id, user_code_id, created_at, expires_at, poll_interval, last_polled_at, status, user_id, metadata'
+
+interface DeviceCodeStatements {
+  readonly create: string
+  readonly get: string
+  readonly find: string
+  readonly recordPoll: string
+  readonly decide: string
+  readonly consume: string
+  readonly deleteExpired: string
+}
+
+function deviceCodeStatements(prefix: string): DeviceCodeStatements {
+  const codes = `${prefix}device_codes`
+  const byEnd = `${codes} INDEXED BY ${codes}_expires_at`
+  return {
+    create: `INSERT INTO ${codes} (${columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+    get: `SELECT ${columns} FROM ${codes} WHERE id = ?`,
+    find: `SELECT ${columns} FROM ${codes} WHERE user_code_id = ?`,
+    recordPoll: `
+      UPDATE ${codes}
+      SET last_polled_at = max(ifnull(last_polled_at, 0), ?), poll_interval = max(poll_interval, ?)
+      WHERE id = ?`,
+    decide: `UPDATE ${codes} SET status = ?, user_id = ? WHERE user_code_id = ? AND status = 'pending'`,
+    consume: `DELETE FROM ${codes} WHERE id = ? RETURNING ${columns}`,
+    deleteExpired: `
+      DELETE FROM ${codes}
+      WHERE id IN (SELECT id FROM ${byEnd} WHERE expires_at < ? ORDER BY expires_at LIMIT ?)`,
+  }
+}
+
+/** Devices that wait for their users. */
+export class DeviceCodes {
+  readonly #connection: Connection
+  readonly #sql: DeviceCodeStatements
+
+  constructor(connection: Connection, tablePrefix: string) {
+    this.#connection = connection
+    this.#sql = deviceCodeStatements(tablePrefix)
+  }
+
+  create(code: DeviceCode): boolean {
+    const created = this.#connection.run(
+      this.#sql.create,
+      code.id,
+      code.userCodeId,
+      code.createdAt.getTime(),
+      code.expiresAt.getTime(),
+      code.interval,
+      code.lastPolledAt?.getTime() ?? null,
+      code.status,
+      code.userId,
+      code.metadata === null ? null : JSON.stringify(code.metadata),
+    )
+    return created === 1
+  }
+
+  get(id: DeviceCodeId): DeviceCode | null {
+    return toDeviceCode(this.#connection.get(this.#sql.get, id))
+  }
+
+  find(userCodeId: UserCodeId): DeviceCode | null {
+    return toDeviceCode(this.#connection.get(this.#sql.find, userCodeId))
+  }
+
+  recordPoll(id: DeviceCodeId, { interval, lastPolledAt }: DevicePoll): boolean {
+    return this.#connection.run(this.#sql.recordPoll, lastPolledAt.getTime(), interval, id) === 1
+  }
+
+  decide(userCodeId: UserCodeId, userId: string | null): boolean {
+    const status: DeviceCode['status'] = userId === null ? 'denied' : 'approved'
+    return this.#connection.run(this.#sql.decide, status, userId, userCodeId) === 1
+  }
+
+  consume(id: DeviceCodeId): DeviceCode | null {
+    const [row] = this.#connection.returning(this.#sql.consume, id)
+    return toDeviceCode(row)
+  }
+
+  deleteExpired(before: number, limit: number): number {
+    return this.#connection.run(this.#sql.deleteExpired, before, limit)
+  }
+}
