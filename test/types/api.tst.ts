@@ -10,15 +10,20 @@ import gosesh, {
   type ActivityRecorder,
   type ActivityTracker,
   type AllSessionsDeleter,
+  type DeviceCode,
+  type DeviceCodeId,
+  type DeviceCodeStore,
   type ExpiredSessionSweeper,
   type FlushError,
   isSessionId,
   MemoryStore,
+  type MetadataSessionsDeleter,
   type Session,
   type SessionId,
   type SessionLister,
   type SessionStore,
   type SessionToken,
+  type UserCodeId,
 } from '../../lib/index.js'
 
 declare const app: FastifyInstance
@@ -95,8 +100,21 @@ describe('tokens and ids', () => {
 describe('stores', () => {
   test('MemoryStore has every capability', () => {
     expect<MemoryStore>().type.toBeAssignableTo<
-      SessionStore & ActivityRecorder & SessionLister & ExpiredSessionSweeper & AllSessionsDeleter
+      SessionStore &
+        ActivityRecorder &
+        SessionLister &
+        ExpiredSessionSweeper &
+        AllSessionsDeleter &
+        MetadataSessionsDeleter &
+        DeviceCodeStore
     >()
+  })
+
+  test('the two ids of a device code cannot be passed for one another', () => {
+    expect<DeviceCodeId>().type.not.toBeAssignableTo<UserCodeId>()
+    expect<UserCodeId>().type.not.toBeAssignableTo<DeviceCodeId>()
+    expect<DeviceCodeId>().type.not.toBeAssignableTo<SessionId>()
+    expect<DeviceCode>().type.toBe<Readonly<DeviceCode>>()
   })
 
   test('a session cannot be changed', () => {
