@@ -2,6 +2,7 @@ import { bearerCredential } from './credentials/bearer.js'
 import { cookieCredential } from './credentials/cookie.js'
 import { nistLifetimes } from './credentials/lifetimes.js'
 import { FlushError, GoseshError } from './errors.js'
+import { openApiSecuritySchemes } from './openapi.js'
 import { plugin } from './plugin.js'
 import { MemoryStore } from './stores/memory.js'
 import { isSessionId } from './token.js'
@@ -21,6 +22,7 @@ export type {
   VerifyMessage,
 } from '../types/events.js'
 export type { SessionManager } from '../types/manager.js'
+export type { OpenApiSecurityScheme } from '../types/openapi.js'
 export type {
   ActivityTrackingOptions,
   ClearSiteDataType,
@@ -69,6 +71,7 @@ export {
   isSessionId,
   MemoryStore,
   nistLifetimes,
+  openApiSecuritySchemes,
 }
 
 interface NamedExports {
@@ -79,6 +82,7 @@ interface NamedExports {
   readonly isSessionId: typeof isSessionId
   readonly MemoryStore: typeof MemoryStore
   readonly nistLifetimes: typeof nistLifetimes
+  readonly openApiSecuritySchemes: typeof openApiSecuritySchemes
 }
 
 /** The plugin. `require('gosesh')` is this function too, so the other exports hang on it. */
@@ -90,6 +94,7 @@ const gosesh: typeof plugin & NamedExports = Object.assign(plugin, {
   isSessionId,
   MemoryStore,
   nistLifetimes,
+  openApiSecuritySchemes,
 })
 
 export default gosesh

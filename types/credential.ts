@@ -7,6 +7,8 @@ export interface Credential extends SessionLifetime {
   readonly name: string
   /** The request header that carries it; added to `Vary`. */
   readonly header: string
+  /** The name of the cookie, where it is one. */
+  readonly cookieName?: string
   /**
    * Whether browsers send it by themselves, for other sites' pages too; then requests of unsafe methods from other
    * origins are refused. Default: whether `header` is `Cookie`.

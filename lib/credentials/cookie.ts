@@ -111,6 +111,7 @@ export function cookieCredential(options: CookieCredentialOptions = {}): Credent
   return Object.freeze({
     name: 'cookie',
     header: 'Cookie',
+    cookieName: name,
     challenge: null,
     ...lifetimes,
     maxAbsoluteTimeout: maxCookieLifetime,
