@@ -1,0 +1,36 @@
+import type { FastifyInstance } from 'fastify'
+import type { Stores } from '../harness/servers.js'
+
+export type StoreName = 'memory' | 'redis' | 'postgres'
+
+/** How a peer is set up. What a peer does not know of does not concern it. */
+export interface PeerSettings extends Stores {
+  readonly store?: StoreName
+  /** gosesh: exact activity, written in batches. */
+  readonly tracking?: boolean
+  /** @fastify/session: the cookie, and with it the expiry in the store, is renewed by each request. */
+  readonly rolling?: boolean
+  /** How long a session lives, in milliseconds. */
+  readonly lifetime: number
+}
+
+/**
+ * An application that does the same job with each of the peers: `POST /login` with `{ userId }` begins a session, `GET
+ * /me` answers `{ userId }` or 401, `POST /logout` ends the session. All over plain http, so no cookie is `Secure`.
+ */
+export interface PeerApp {
+  readonly app: FastifyInstance
+  /** Writes what waits in memory for the store. */
+  flush?(): Promise<void>
+  /** Closes what the peer opened beside the application. */
+  close?(): Promise<unknown>
+}
+
+export type Peer = (settings: PeerSettings) => Promise<PeerApp>
+
+/** A secret for the peers that sign or encrypt their cookies. */
+export const secret = 'a secret of the benchmark, of 44 characters.'
+
+export interface LoginBody {
+  readonly userId: string
+}
