@@ -20,6 +20,28 @@ const table = {
     statusCode: 500,
     message: 'The session store is not known before the app is ready; await app.ready() first',
   },
+  GOSESH_ERR_OAUTH_ACCESS_DENIED: { statusCode: 403, message: 'The sign-in was cancelled at the provider' },
+  GOSESH_ERR_OAUTH_PEER_MISSING: {
+    statusCode: 500,
+    message: 'gosesh/oauth needs two packages; run npm install openid-client jose',
+  },
+  GOSESH_ERR_OAUTH_PROVIDER: { statusCode: 502, message: 'The sign-in provider answered with an error' },
+  GOSESH_ERR_OAUTH_PROVIDER_UNAVAILABLE: {
+    statusCode: 503,
+    message: 'The sign-in provider is unavailable; try again in a moment',
+  },
+  GOSESH_ERR_OAUTH_REFUSED: { statusCode: 403, message: 'The sign-in was refused' },
+  GOSESH_ERR_OAUTH_REQUEST: { statusCode: 400, message: 'The request is not what this address takes' },
+  GOSESH_ERR_OAUTH_TOO_MANY_ATTEMPTS: { statusCode: 429, message: 'Too many wrong codes; wait a minute' },
+  GOSESH_ERR_OAUTH_TRANSACTION: {
+    statusCode: 400,
+    message: 'This sign-in is over, or was begun in another browser; start again',
+  },
+  GOSESH_ERR_OAUTH_USER_CODE: { statusCode: 400, message: 'This code is wrong, used or expired' },
+  GOSESH_ERR_OAUTH_VERIFICATION: {
+    statusCode: 400,
+    message: 'What the sign-in provider sent could not be verified; start again',
+  },
   GOSESH_ERR_OPTION: { statusCode: 500, message: 'An option is wrong' },
   GOSESH_ERR_REGISTERED_TWICE: {
     statusCode: 500,

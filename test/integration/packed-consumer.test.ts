@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process'
-import { cp, readFile, writeFile } from 'node:fs/promises'
+import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -10,7 +11,9 @@ const root = fileURLToPath(new URL('../..', import.meta.url))
 const manifest = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'))
 
 t.test('the packed package', async (t) => {
-  const folder = t.testdir()
+  // Outside of this repository, whose own packages would be found from inside.
+  const folder = await mkdtemp(join(tmpdir(), 'gosesh-consumer-'))
+  t.teardown(() => rm(folder, { recursive: true }))
   const packed = await run('npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', folder], {
     cwd: root,
   })
@@ -31,13 +34,13 @@ t.test('the packed package', async (t) => {
     join(folder, 'package.json'),
     JSON.stringify({ name: 'consumer', private: true, type: 'module' }),
   )
-  const dependencies = ['fastify', 'typescript', '@types/node'].map(
-    (name) => `${name}@${manifest.devDependencies[name]}`,
-  )
-  const tgz = join(folder, tarball.filename)
-  await run('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', tgz, ...dependencies], {
-    cwd: folder,
-  })
+  const install = async (...names: string[]) => {
+    const packages = names.map((name) =>
+      name in manifest.devDependencies ? `${name}@${manifest.devDependencies[name]}` : name,
+    )
+    await run('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', ...packages], { cwd: folder })
+  }
+  await install(join(folder, tarball.filename), 'fastify', 'typescript', '@types/node')
   const printed = async (...args: string[]) =>
     (await run(process.execPath, args, { cwd: folder })).stdout.trim()
 
@@ -47,5 +50,20 @@ t.test('the packed package', async (t) => {
     await printed('node_modules/typescript/bin/tsc', '-p', '.')
     t.equal(await printed('built/app.js'), 'signed in')
     t.equal(await printed('built/common.cjs'), 'signed in')
+  })
+
+  await t.test('installs nothing for gosesh/oauth, which says where it is imported what to', async (t) => {
+    const installed = await readdir(join(folder, 'node_modules'))
+    t.notOk(installed.includes('openid-client') || installed.includes('jose'))
+    for (const args of [['--input-type=module', '--eval', "import 'gosesh/oauth'"], ['oauth.cjs']]) {
+      const { stderr } = await printed(...args).catch((error) => error)
+      t.match(stderr, /run npm install openid-client jose[\s\S]*GOSESH_ERR_OAUTH_PEER_MISSING/)
+    }
+  })
+  await t.test('signs in at providers with these two installed', async (t) => {
+    await install('openid-client', 'jose')
+    t.equal(await printed('oauth.cjs'), 'signed in')
+    await printed('node_modules/typescript/bin/tsc', '-p', 'tsconfig.oauth.json')
+    t.equal(await printed('built/oauth.js'), 'signed in')
   })
 })

@@ -1,0 +1,59 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { requireCapability } from '../capabilities.js'
+import type { OidcClient } from './clients.js'
+import { unverifiedError } from './failure.js'
+import { fieldsOf } from './form.js'
+import type { LogoutToken } from './jwt-verifier.js'
+import { SeenTokens } from './seen-tokens.js'
+import type { OAuthSettings } from './settings.js'
+
+/** Throws `GOSESH_ERR_STORE_CAPABILITY`. */
+export function requireSessionsDeleter(app: FastifyInstance): void {
+  requireCapability(app.gosesh.store, 'deleteSessionsByMetadata', 'The option backchannelLogout')
+}
+
+/** `POST /:provider/backchannel-logout`. OpenID Connect Back-Channel Logout 1.0. */
+export function backchannelRoutes(
+  routes: FastifyInstance,
+  { clock }: Pick<OAuthSettings, 'clock'>,
+  clients: readonly OidcClient[],
+): void {
+  const seen = new SeenTokens(clock)
+
+  const endSessions = async (token: LogoutToken): Promise<number> => {
+    const { iss, sub, sid } = token
+    const pairs: Record<string, string> = { oidc_iss: iss }
+    if (sub !== undefined) pairs.oidc_sub = sub
+    if (sid !== undefined) pairs.oidc_sid = sid
+    return await routes.gosesh.deleteSessionsByMetadata(pairs)
+  }
+
+  const logout = async ({ verifier }: OidcClient, request: FastifyRequest): Promise<number> => {
+    const { logout_token: text } = fieldsOf(request.body)
+    if (text === undefined) throw unverifiedError('there is no logout_token')
+    const token = await verifier.verifyLogoutToken(text)
+    if (!seen.add(token)) throw unverifiedError('the logout token was used before')
+    try {
+      return await endSessions(token)
+    } catch (error) {
+      seen.forget(token)
+      throw error
+    }
+  }
+
+  for (const client of clients) {
+    const { name: provider } = client.client
+    const path = `/${provider}/backchannel-logout`
+    routes.post(path, { config: { session: false } }, async (request, reply) => {
+      try {
+        const deletedCount = await logout(client, request)
+        request.log.info({ provider, deletedCount }, 'signed out by the provider')
+        return reply.send()
+      } catch (error) {
+        // Section 2.8 knows this one status, also where the logout failed.
+        request.log.warn({ err: error, provider }, 'a logout token was refused, or could not be obeyed')
+        return reply.code(400).send({ error: 'invalid_request' })
+      }
+    })
+  }
+}

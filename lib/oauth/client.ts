@@ -1,0 +1,207 @@
+import type { ClientAuth, Configuration, ServerMetadata } from 'openid-client'
+import type {
+  OAuth2Provider,
+  OAuthProfile,
+  OAuthProvider,
+  OAuthSignIn,
+  OidcProvider,
+} from '../../types/oauth.js'
+import { GoseshError } from '../errors.js'
+import { withProvider } from './failure.js'
+import type { Libraries } from './libraries.js'
+import type { Transaction } from './transaction.js'
+
+/** The secrets of one sign-in at a provider. */
+export type TransactionSecrets = Pick<Transaction, 'state' | 'nonce' | 'verifier'>
+
+type Client = Libraries['client']
+
+/** The default of OpenID Connect Discovery is `client_secret_basic`, also where it is one of several. */
+function prefersPost({ token_endpoint_auth_methods_supported: methods }: ServerMetadata): boolean {
+  return (
+    methods !== undefined &&
+    !methods.includes('client_secret_basic') &&
+    methods.includes('client_secret_post')
+  )
+}
+
+function authenticate(client: Client, { clientSecret, clientAuthentication }: OAuthProvider): ClientAuth {
+  if (typeof clientAuthentication === 'function') return clientAuthentication
+  if (clientSecret === null || clientAuthentication === 'none') return client.None()
+  return (server, metadata, body, headers) => {
+    const secret = typeof clientSecret === 'function' ? clientSecret() : clientSecret
+    const post =
+      clientAuthentication === null ? prefersPost(server) : clientAuthentication === 'client_secret_post'
+    const method = post ? client.ClientSecretPost(secret) : client.ClientSecretBasic(secret)
+    method(server, metadata, body, headers)
+  }
+}
+
+/** Whether the provider answers with a POST from its own page. */
+export function answersByPost(provider: OAuthProvider): boolean {
+  return provider.kind === 'oidc' && provider.responseMode === 'form_post'
+}
+
+/** A non-empty text or a number, as text. */
+function subjectOf(provider: OAuthProvider, profile: OAuthProfile): string {
+  const subject = provider.subject(profile)
+  if (typeof subject === 'string' && subject !== '') return subject
+  if (typeof subject === 'number' && Number.isFinite(subject)) return String(subject)
+  throw new GoseshError('GOSESH_ERR_OAUTH_PROVIDER', { cause: new Error('the profile names no user') })
+}
+
+/** One provider as gosesh talks to it. Everything rejects with `GOSESH_ERR_OAUTH_*`. */
+export class ProviderClient<P extends OAuthProvider = OAuthProvider> {
+  readonly name: string
+  readonly provider: P
+  readonly callbackUrl: string
+  readonly #client: Client
+  /** Seconds that the provider has for an answer. */
+  readonly #timeout: number
+  #configuration: Promise<Configuration> | null = null
+
+  constructor(
+    name: string,
+    provider: P,
+    baseUrl: string,
+    timeout: number,
+    { client }: Pick<Libraries, 'client'>,
+  ) {
+    this.name = name
+    this.provider = provider
+    this.callbackUrl = `${baseUrl}/${name}/callback`
+    this.#client = client
+    this.#timeout = Math.ceil(timeout / 1_000)
+  }
+
+  /** Discovered once, however many wait for it; after a failure, the next call tries again. */
+  configuration(): Promise<Configuration> {
+    this.#configuration ??= withProvider(() => this.#configure()).catch((error: GoseshError) => {
+      this.#configuration = null
+      // Metadata of another issuer is no fault of the user's.
+      if (error.code !== 'GOSESH_ERR_OAUTH_VERIFICATION') throw error
+      throw new GoseshError('GOSESH_ERR_OAUTH_PROVIDER', { cause: error.cause })
+    })
+    return this.#configuration
+  }
+
+  newSecrets(): TransactionSecrets {
+    const { randomState, randomNonce, randomPKCECodeVerifier } = this.#client
+    return { state: randomState(), nonce: randomNonce(), verifier: randomPKCECodeVerifier() }
+  }
+
+  /** Where the browser is sent: the authorization code flow with PKCE (RFC 7636), state and nonce. */
+  async authorizationUrl({ state, nonce, verifier }: TransactionSecrets): Promise<URL> {
+    const configuration = await this.configuration()
+    const { provider } = this
+    const parameters: Record<string, string> = {
+      ...provider.authorizationParameters,
+      redirect_uri: this.callbackUrl,
+      state,
+      code_challenge: await this.#client.calculatePKCECodeChallenge(verifier),
+      code_challenge_method: 'S256',
+    }
+    if (provider.scope !== '') parameters.scope = provider.scope
+    if (provider.kind === 'oidc') parameters.nonce = nonce
+    if (answersByPost(provider)) parameters.response_mode = 'form_post'
+    return await withProvider(async () => this.#client.buildAuthorizationUrl(configuration, parameters))
+  }
+
+  /** Verifies what came back to the callback, redeems the code, and says who it is. */
+  async finish(
+    answer: URLSearchParams,
+    { state, nonce, verifier }: TransactionSecrets,
+  ): Promise<OAuthSignIn> {
+    const configuration = await this.configuration()
+    const url = new URL(this.callbackUrl)
+    url.search = answer.toString()
+    const checks = { expectedState: state, pkceCodeVerifier: verifier }
+    const openId = this.provider.kind === 'oidc' ? { expectedNonce: nonce, idTokenExpected: true } : {}
+    const { profile, ...proof } = await withProvider(async () => {
+      const tokens = await this.#client.authorizationCodeGrant(configuration, url, { ...checks, ...openId })
+      const claims = tokens.claims() ?? null
+      return { profile: await this.#profile(configuration, tokens.access_token, claims), claims, tokens }
+    })
+    return this.signIn(profile, proof)
+  }
+
+  signIn(profile: OAuthProfile, { claims, tokens }: Pick<OAuthSignIn, 'claims' | 'tokens'>): OAuthSignIn {
+    return { provider: this.name, subject: subjectOf(this.provider, profile), profile, claims, tokens }
+  }
+
+  /** Where the browser ends its session at the provider; `null` where the provider has no such page. */
+  async endSessionUrl(parameters: Record<string, string>): Promise<string | null> {
+    const configuration = await this.configuration()
+    if (configuration.serverMetadata().end_session_endpoint === undefined) return null
+    return await withProvider(async () => this.#client.buildEndSessionUrl(configuration, parameters).href)
+  }
+
+  async #configure(): Promise<Configuration> {
+    const { provider } = this
+    return provider.kind === 'oidc' ? await this.#discover(provider) : this.#declare(provider)
+  }
+
+  #discover(provider: OidcProvider): Promise<Configuration> {
+    const { discovery, allowInsecureRequests, enableNonRepudiationChecks, customFetch } = this.#client
+    const insecure = provider.allowInsecure ? [allowInsecureRequests] : []
+    return discovery(
+      new URL(provider.issuer),
+      provider.clientId,
+      undefined,
+      authenticate(this.#client, provider),
+      {
+        timeout: this.#timeout,
+        // The signature of an ID token is verified too, though it came from the token endpoint over TLS.
+        execute: [enableNonRepudiationChecks, ...insecure],
+        ...(provider.fetch === null ? {} : { [customFetch]: provider.fetch }),
+      },
+    )
+  }
+
+  #declare(provider: OAuth2Provider): Configuration {
+    const { Configuration, allowInsecureRequests } = this.#client
+    const server = {
+      issuer: provider.issuer,
+      authorization_endpoint: provider.authorizationEndpoint,
+      token_endpoint: provider.tokenEndpoint,
+    }
+    const auth = authenticate(this.#client, provider)
+    const configuration = new Configuration(server, provider.clientId, undefined, auth)
+    configuration.timeout = this.#timeout
+    if (provider.fetch !== null) configuration[this.#client.customFetch] = provider.fetch
+    if (provider.allowInsecure) allowInsecureRequests(configuration)
+    return configuration
+  }
+
+  async #profile(
+    configuration: Configuration,
+    accessToken: string,
+    claims: OAuthSignIn['claims'],
+  ): Promise<OAuthProfile> {
+    const { provider } = this
+    if (provider.kind === 'oauth2') return await this.#fetchProfile(configuration, accessToken, provider)
+    const verified = claims as NonNullable<typeof claims>
+    if (!provider.userInfo) return verified
+    // What is signed stands.
+    return { ...(await this.#client.fetchUserInfo(configuration, accessToken, verified.sub)), ...verified }
+  }
+
+  async #fetchProfile(
+    configuration: Configuration,
+    accessToken: string,
+    { profileEndpoint }: OAuth2Provider,
+  ): Promise<OAuthProfile> {
+    const response = await this.#client.fetchProtectedResource(
+      configuration,
+      accessToken,
+      new URL(profileEndpoint),
+      'GET',
+      null,
+      new Headers({ accept: 'application/json' }),
+    )
+    const { status } = response
+    const body: unknown = response.ok ? await response.json() : null
+    if (typeof body === 'object' && body !== null) return body as OAuthProfile
+    throw Object.assign(new Error('the profile endpoint gave no profile'), { status })
+  }
+}

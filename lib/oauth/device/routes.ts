@@ -1,0 +1,138 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { DevicePage } from '../../../types/oauth.js'
+import { GoseshError } from '../../errors.js'
+import { fieldsOf } from '../form.js'
+import { page } from '../html.js'
+import { sendOwnPage, sendPage } from '../pages.js'
+import { signInUrl } from '../redirect-to-sign-in.js'
+import { refuseCrossOrigin } from '../same-origin.js'
+import type { DeviceSettings, OAuthSettings } from '../settings.js'
+import { Attempts } from './attempts.js'
+import { normaliseUserCode, showUserCode } from './codes.js'
+import { codePage, confirmPage, donePage } from './pages.js'
+import { clientKey, type DeviceAuthorization } from './service.js'
+
+const grantType = 'urn:ietf:params:oauth:grant-type:device_code'
+
+/** Device authorization, and what its routes are set up with. */
+export interface DeviceParts {
+  readonly authorization: DeviceAuthorization
+  readonly settings: DeviceSettings
+}
+
+/** The client's id, `null` where it gives none; `undefined` where it is not known, or no id. */
+function clientOf(id: string | undefined, { clients }: DeviceSettings): string | null | undefined {
+  if (clients !== null) return id !== undefined && Object.hasOwn(clients, id) ? id : undefined
+  if (id === undefined) return null
+  return /^[\w.-]{1,64}$/.test(id) ? id : undefined
+}
+
+/** RFC 6749, section 5.2. */
+function fail(reply: FastifyReply, error: string): FastifyReply {
+  return reply.code(400).send({ error })
+}
+
+/** A form that is none is an error of RFC 6749 here, too; all others are the application's to answer. */
+function failForm(error: unknown, _request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  if (error instanceof GoseshError && error.code === 'GOSESH_ERR_OAUTH_REQUEST') {
+    return fail(reply, 'invalid_request')
+  }
+  throw error
+}
+
+/** `POST /device/code` and `POST /device/token`, which devices call. */
+export function deviceApiRoutes(
+  routes: FastifyInstance,
+  { origin, prefix }: OAuthSettings,
+  { authorization, settings }: DeviceParts,
+): void {
+  const address = `${origin}${prefix}/device`
+  const options = { config: { session: false }, errorHandler: failForm } as const
+
+  // RFC 8628, section 3.2.
+  routes.post('/device/code', options, async (request, reply) => {
+    const client = clientOf(fieldsOf(request.body).client_id, settings)
+    if (client === undefined) return fail(reply, 'invalid_client')
+    const { deviceCode, userCode } = await authorization.start(client)
+    const shown = showUserCode(userCode)
+    return {
+      device_code: deviceCode,
+      user_code: shown,
+      verification_uri: address,
+      verification_uri_complete: `${address}?user_code=${shown}`,
+      expires_in: Math.floor(settings.expiresIn / 1_000),
+      interval: Math.ceil(settings.interval / 1_000),
+    }
+  })
+
+  // RFC 8628, section 3.4.
+  routes.post('/device/token', options, async (request, reply) => {
+    const { grant_type: grant, device_code: code, client_id: client } = fieldsOf(request.body)
+    if (grant === undefined || (grant === grantType && code === undefined))
+      return fail(reply, 'invalid_request')
+    if (grant !== grantType) return fail(reply, 'unsupported_grant_type')
+    const outcome = await authorization.redeem(String(code), client)
+    if (typeof outcome === 'string') return fail(reply, outcome)
+    const { session, token } = outcome
+    const lifetime = session.absoluteDeadline.getTime() - session.createdAt.getTime()
+    return { access_token: token, token_type: 'Bearer', expires_in: Math.floor(lifetime / 1_000) }
+  })
+}
+
+/** `GET` and `POST /device`: where a signed-in user types the code, sees who asks, and decides. */
+export function devicePageRoutes(
+  routes: FastifyInstance,
+  { origin, prefix, signInPage, clock }: OAuthSettings,
+  { authorization, settings }: DeviceParts,
+): void {
+  const action = `${prefix}/device`
+  const attempts = new Attempts(clock, settings.maxAttempts)
+
+  routes.get<{ Querystring: { user_code?: unknown } }>(
+    '/device',
+    { exposeHeadRoute: false },
+    async (request, reply) => {
+      if (request.session === null)
+        return reply.redirect(signInUrl(signInPage as string, request.originalUrl), 303)
+      const { user_code: given } = request.query
+      const code = typeof given === 'string' ? normaliseUserCode(given) : null
+      return sendForm(reply, codePage(action, code === null ? '' : showUserCode(code), null))
+    },
+  )
+
+  routes.post('/device', async (request, reply) => {
+    refuseCrossOrigin(request, [origin])
+    const { userId } = request.requireSession()
+    const { user_code: typed = '', decision } = fieldsOf(request.body)
+    const content = await attempts.make(userId, async () => {
+      const code = normaliseUserCode(typed)
+      return code === null ? null : await answer(code, decision, userId)
+    })
+    if (content !== null) return sendForm(reply, content)
+    const { message } = new GoseshError('GOSESH_ERR_OAUTH_USER_CODE')
+    return sendForm(reply.code(400), codePage(action, typed.slice(0, 20), message))
+  })
+
+  /** With `no-referrer`, a browser sends `Origin: null` with a form of the page, as one of another origin. */
+  async function sendForm(reply: FastifyReply, content: DevicePage): Promise<FastifyReply> {
+    reply.header('referrer-policy', 'same-origin')
+    if (settings.page === undefined) return sendPage(reply, page(content.title, content.body))
+    return sendOwnPage(reply, await settings.page(content, reply.request))
+  }
+
+  /** The next page; `null` where nothing waits for the code. */
+  async function answer(
+    code: string,
+    decision: string | undefined,
+    userId: string,
+  ): Promise<DevicePage | null> {
+    if (decision === 'allow' || decision === 'deny') {
+      const allowed = decision === 'allow'
+      return (await authorization.decide(code, allowed ? userId : null)) ? donePage(allowed) : null
+    }
+    const found = await authorization.find(code)
+    if (found === null) return null
+    const client = found.metadata?.[clientKey] ?? null
+    return confirmPage(action, code, client === null ? null : (settings.clients?.[client] ?? client))
+  }
+}

@@ -1,0 +1,148 @@
+import type { FastifyInstance } from 'fastify'
+import type { DeviceCode } from '../../../types/device-code.js'
+import type { Clock } from '../../../types/options.js'
+import type { Session, SessionToken } from '../../../types/session.js'
+import type { DeviceCodeStore } from '../../../types/store.js'
+import { requireCapability } from '../../capabilities.js'
+import { GoseshError } from '../../errors.js'
+import type { DeviceSettings } from '../settings.js'
+import { callStore } from '../store-call.js'
+import { createDeviceCode, createUserCode, deviceCodeId, userCodeId } from './codes.js'
+
+/** What RFC 8628, section 3.5, and RFC 6749, section 5.2, let a device be told. */
+export type DeviceError =
+  | 'authorization_pending'
+  | 'slow_down'
+  | 'expired_token'
+  | 'access_denied'
+  | 'invalid_grant'
+
+export interface StartedDevice {
+  readonly deviceCode: string
+  readonly userCode: string
+}
+
+/** The session's metadata key with the client that the device says it is. */
+export const clientKey = 'device_client'
+/** RFC 8628, section 3.5: what `slow_down` adds for good. */
+const slowDown = 5_000
+const maxTries = 3
+const sweepChunk = 1_000
+const neededBy = 'The option deviceAuthorization'
+const storeMethods = [
+  'createDeviceCode',
+  'getDeviceCode',
+  'findDeviceCode',
+  'recordDevicePoll',
+  'decideDeviceCode',
+  'consumeDeviceCode',
+  'deleteExpiredDeviceCodes',
+] as const satisfies readonly (keyof DeviceCodeStore)[]
+
+/** Device authorization for sessions of gosesh (RFC 8628). */
+export class DeviceAuthorization {
+  readonly #app: FastifyInstance
+  readonly #settings: DeviceSettings
+  readonly #clock: Clock
+
+  constructor(app: FastifyInstance, settings: DeviceSettings, clock: Clock) {
+    this.#app = app
+    this.#settings = settings
+    this.#clock = clock
+  }
+
+  /** A code for the device and one for its user. Rejects with `GOSESH_ERR_STORE_UNAVAILABLE`. */
+  async start(client: string | null): Promise<StartedDevice> {
+    const { expiresIn, interval } = this.#settings
+    const metadata = client === null ? null : { [clientKey]: client }
+    for (let tries = 0; tries < maxTries; tries++) {
+      const [deviceCode, userCode] = [createDeviceCode(), createUserCode()]
+      const now = this.#clock.now()
+      const code: DeviceCode = {
+        id: deviceCodeId(deviceCode) as DeviceCode['id'],
+        userCodeId: userCodeId(userCode),
+        createdAt: new Date(now),
+        expiresAt: new Date(now + expiresIn),
+        interval,
+        lastPolledAt: null,
+        status: 'pending',
+        userId: null,
+        metadata,
+      }
+      if (await this.#call('createDeviceCode', (store) => store.createDeviceCode(code))) {
+        return { deviceCode, userCode }
+      }
+    }
+    const cause = new Error(`${maxTries} user codes were taken`)
+    throw new GoseshError('GOSESH_ERR_STORE_UNAVAILABLE', { cause })
+  }
+
+  /** What waits for this user code, or `null`. */
+  async find(userCode: string): Promise<DeviceCode | null> {
+    const code = await this.#call('findDeviceCode', (store) => store.findDeviceCode(userCodeId(userCode)))
+    return code !== null && code.status === 'pending' && !this.#isExpired(code) ? code : null
+  }
+
+  /** Resolves whether this was the decision; `userId` `null` denies. */
+  async decide(userCode: string, userId: string | null): Promise<boolean> {
+    if ((await this.find(userCode)) === null) return false
+    return await this.#call('decideDeviceCode', (store) =>
+      store.decideDeviceCode(userCodeId(userCode), { userId }),
+    )
+  }
+
+  /** A poll: a session once it is approved, else what the device is told. `client` is the one that it says it is now. */
+  async redeem(
+    deviceCode: string,
+    client: string | undefined,
+  ): Promise<{ session: Session; token: SessionToken } | DeviceError> {
+    const id = deviceCodeId(deviceCode)
+    if (id === null) return 'invalid_grant'
+    const code = await this.#call('getDeviceCode', (store) => store.getDeviceCode(id))
+    if (code === null) return 'invalid_grant'
+    if (client !== undefined && client !== code.metadata?.[clientKey]) return 'invalid_grant'
+    if (this.#isExpired(code)) return 'expired_token'
+    if (code.status === 'pending') return await this.#wait(code)
+    const consumed = await this.#call('consumeDeviceCode', (store) => store.consumeDeviceCode(code.id))
+    if (consumed === null) return 'invalid_grant'
+    const { userId, metadata } = consumed
+    if (userId === null) return 'access_denied'
+    return await this.#app.gosesh.createSession(userId, { metadata })
+  }
+
+  /** Deletes what has expired, in chunks. */
+  async sweep(): Promise<void> {
+    const before = new Date(this.#clock.now() - this.#settings.expiresIn)
+    let deleted = sweepChunk
+    while (deleted >= sweepChunk) {
+      deleted = await this.#call('deleteExpiredDeviceCodes', (store) =>
+        store.deleteExpiredDeviceCodes(before, sweepChunk),
+      )
+    }
+  }
+
+  async #wait({ id, interval, lastPolledAt }: DeviceCode): Promise<DeviceError> {
+    const now = this.#clock.now()
+    const tooSoon = lastPolledAt !== null && now < lastPolledAt.getTime() + interval
+    const poll = { lastPolledAt: new Date(now), interval: tooSoon ? interval + slowDown : interval }
+    const exists = await this.#call('recordDevicePoll', (store) => store.recordDevicePoll(id, poll))
+    if (!exists) return 'invalid_grant'
+    return tooSoon ? 'slow_down' : 'authorization_pending'
+  }
+
+  #isExpired({ expiresAt }: DeviceCode): boolean {
+    return expiresAt.getTime() <= this.#clock.now()
+  }
+
+  #call<T>(method: keyof DeviceCodeStore, call: (store: DeviceCodeStore) => Promise<T>): Promise<T> {
+    const store = requireCapability(this.#app.gosesh.store, method, neededBy)
+    return callStore(this.#app, method, () => call(store))
+  }
+}
+
+/** Throws `GOSESH_ERR_STORE_CAPABILITY` where the store lacks a method of a `DeviceCodeStore`. */
+export function requireDeviceStore(app: FastifyInstance): void {
+  for (const method of storeMethods) {
+    requireCapability(app.gosesh.store, method, neededBy)
+  }
+}

@@ -1,0 +1,48 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { OAuthSignIn, SignInDecision } from '../../types/oauth.js'
+import type { SessionMetadata } from '../../types/session.js'
+import { checkObject } from '../check.js'
+import { GoseshError } from '../errors.js'
+import type { OAuthSettings } from './settings.js'
+
+/** Whose session begins, and what is kept with it. */
+export interface Identity {
+  readonly userId: string
+  readonly metadata: SessionMetadata
+}
+
+/** The session and the subject at the provider, by which back-channel logout finds the sessions. */
+function providerMetadata({ provider, claims }: OAuthSignIn): SessionMetadata {
+  if (claims === null) return { provider }
+  const { iss, sub, sid } = claims
+  const metadata = { provider, oidc_iss: iss, oidc_sub: sub }
+  return typeof sid === 'string' ? { ...metadata, oidc_sid: sid } : metadata
+}
+
+/** What `onSignIn` decided; throws where it is anything else, as a misspelt `refuse` must not come to mean that it is allowed. */
+function checkDecision(decision: SignInDecision | null): Exclude<SignInDecision, undefined> {
+  return checkObject('onSignIn', decision ?? {}, ['userId', 'metadata', 'refuse'])
+}
+
+/** Asks `onSignIn`; rejects with `GOSESH_ERR_OAUTH_REFUSED` and its reason where it refuses. */
+export async function identify(
+  signIn: OAuthSignIn,
+  request: FastifyRequest,
+  { onSignIn, metadata }: Pick<OAuthSettings, 'onSignIn' | 'metadata'>,
+  app: FastifyInstance,
+): Promise<Identity> {
+  const decision = checkDecision(await onSignIn(signIn, request))
+  if ('refuse' in decision) {
+    const { refuse } = decision
+    throw new GoseshError('GOSESH_ERR_OAUTH_REFUSED', typeof refuse === 'string' ? { message: refuse } : {})
+  }
+  const { provider, subject } = signIn
+  // A `userId` that is there and undefined must not come to mean somebody else; gosesh refuses it.
+  return {
+    userId:
+      'userId' in decision
+        ? (decision.userId as string)
+        : await app.gosesh.upsertUser(`${provider}|${subject}`),
+    metadata: { ...metadata(request), ...decision.metadata, ...providerMetadata(signIn) },
+  }
+}

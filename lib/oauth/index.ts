@@ -1,0 +1,29 @@
+export type {
+  ClientAuthentication,
+  DeviceAuthorizationOptions,
+  DevicePage,
+  OAuth2Options,
+  OAuth2Provider,
+  OAuthOptions,
+  OAuthProfile,
+  OAuthProvider,
+  OAuthSignIn,
+  OidcOptions,
+  OidcProvider,
+  ProviderOptions,
+  SignInDecision,
+  SignOutOfProviderOptions,
+  TransactionCookieOptions,
+} from '../../types/oauth.js'
+export { oauth } from './plugin.js'
+export { oauth2, oidc } from './providers.js'
+export {
+  apple,
+  discord,
+  github,
+  google,
+  type KnownOidcOptions,
+  type MicrosoftOptions,
+  microsoft,
+  twitch,
+} from './ready-made.js'

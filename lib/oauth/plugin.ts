@@ -1,0 +1,102 @@
+import cookie from '@fastify/cookie'
+import type { FastifyInstance, FastifyPluginAsync, FastifyRequest } from 'fastify'
+import fp from 'fastify-plugin'
+import '../../types/fastify.js'
+import type { OAuthOptions } from '../../types/oauth.js'
+import { type Repetition, repeat } from '../timing.js'
+import { backchannelRoutes, requireSessionsDeleter } from './backchannel-routes.js'
+import { Clients } from './clients.js'
+import { type DeviceParts, deviceApiRoutes, devicePageRoutes } from './device/routes.js'
+import { DeviceAuthorization, requireDeviceStore } from './device/service.js'
+import { takeForms } from './form.js'
+import { loadLibraries } from './libraries.js'
+import { pageErrorHandler } from './pages.js'
+import { redirectToSignIn } from './redirect-to-sign-in.js'
+import { type OAuthSettings, parseSettings } from './settings.js'
+import { signInRoutes } from './sign-in-routes.js'
+import { signOutOfProvider, signOutRoutes } from './sign-out.js'
+import { tokenRoutes } from './token-routes.js'
+
+/** A callback's query holds the code, so no line of the log shows a query. */
+function describeRequest({ method, url, host, ip }: FastifyRequest): object {
+  return { method, url: url.replace(/\?.*$/s, ''), host, remoteAddress: ip }
+}
+
+/** Fastify's type knows serializers that return text; pino takes objects, and Fastify's own returns one. */
+const logSerializers = { req: describeRequest } as unknown as Record<string, (value: unknown) => string>
+
+const cacheHeaders = { 'cache-control': 'no-store', 'referrer-policy': 'no-referrer' }
+const deviceSweepInterval = 600_000
+
+/** What devices and providers call. */
+function addApiRoutes(routes: FastifyInstance, settings: OAuthSettings, clients: Clients): void {
+  tokenRoutes(routes, settings, clients.openId)
+  if (settings.backchannelLogout) backchannelRoutes(routes, settings, clients.openId)
+}
+
+function addDeviceAuthorization(
+  app: FastifyInstance,
+  { deviceAuthorization, clock }: OAuthSettings,
+): DeviceParts | null {
+  if (deviceAuthorization === null) return null
+  const authorization = new DeviceAuthorization(app, deviceAuthorization, clock)
+  let sweeping: Repetition | undefined
+  app.addHook('onReady', async () => {
+    requireDeviceStore(app)
+    sweeping = repeat(deviceSweepInterval, async () => {
+      await authorization.sweep().catch((error) => app.log.warn({ err: error }, 'expired device codes stay'))
+    })
+  })
+  app.addHook('onClose', async () => sweeping?.stop())
+  return { authorization, settings: deviceAuthorization }
+}
+
+/** Discovery begins with the application, which does not wait for it; who comes before, or after a failure, does. */
+function discoverInBackground(app: FastifyInstance, clients: Clients): void {
+  for (const client of clients.all) {
+    client.configuration().catch((error) => {
+      app.log.warn(
+        { err: error, provider: client.name },
+        'a sign-in provider is unavailable; it is tried again on use',
+      )
+    })
+  }
+}
+
+async function registerOAuth(app: FastifyInstance, options: OAuthOptions): Promise<void> {
+  const settings = parseSettings(options, app.prefix)
+  const clients = new Clients(settings, await loadLibraries())
+  if (!app.hasPlugin('@fastify/cookie')) await app.register(cookie)
+  app.decorate('redirectToSignIn', (url) => redirectToSignIn(url, settings))
+  app.decorateReply('signOutOfProvider', function (signOutOptions = {}) {
+    return signOutOfProvider(this, signOutOptions, settings, clients)
+  })
+  app.addHook('onReady', async () => {
+    if (settings.backchannelLogout) requireSessionsDeleter(app)
+    discoverInBackground(app, clients)
+  })
+  const device = addDeviceAuthorization(app, settings)
+
+  app.register(
+    async (routes) => {
+      takeForms(routes)
+      routes.addHook('onRequest', async (_request, reply) => void reply.headers(cacheHeaders))
+      routes.register(async (pages) => {
+        pages.setErrorHandler(pageErrorHandler(settings))
+        signInRoutes(pages, settings, clients.all)
+        signOutRoutes(pages, settings)
+        if (device !== null) devicePageRoutes(pages, settings, device)
+      })
+      addApiRoutes(routes, settings, clients)
+      if (device !== null) deviceApiRoutes(routes, settings, device)
+    },
+    { prefix: settings.prefix.slice(app.prefix.length), logSerializers },
+  )
+}
+
+/** The plugin. Register it after gosesh. */
+export const oauth: FastifyPluginAsync<OAuthOptions> = fp(registerOAuth, {
+  name: 'gosesh-oauth',
+  fastify: '5.x',
+  dependencies: ['gosesh'],
+})

@@ -1,0 +1,58 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { Session, SessionToken } from '../../types/session.js'
+import { GoseshError } from '../errors.js'
+import type { OidcClient } from './clients.js'
+import { fieldsOf } from './form.js'
+import { identify } from './identity.js'
+import { refuseCrossOrigin } from './same-origin.js'
+import type { OAuthSettings } from './settings.js'
+
+/** What a client that keeps the token itself is told. */
+interface TokenAnswer {
+  readonly token: SessionToken
+  readonly token_type: 'Bearer'
+  readonly user_id: string
+  /** Seconds up to the session's absolute deadline. */
+  readonly expires_in: number
+  readonly expires_at: string
+}
+
+function answer({ session, token }: { session: Session; token: SessionToken }): TokenAnswer {
+  const { userId, createdAt, absoluteDeadline } = session
+  return {
+    token,
+    token_type: 'Bearer',
+    user_id: userId,
+    expires_in: Math.floor((absoluteDeadline.getTime() - createdAt.getTime()) / 1_000),
+    expires_at: absoluteDeadline.toISOString(),
+  }
+}
+
+/** `POST /:provider/token`: a session for an ID token that the application of a device got by itself. */
+export function tokenRoutes(
+  routes: FastifyInstance,
+  settings: OAuthSettings,
+  clients: readonly OidcClient[],
+): void {
+  const exchange = async (
+    { client, verifier }: OidcClient,
+    request: FastifyRequest,
+  ): Promise<TokenAnswer> => {
+    refuseCrossOrigin(request, [settings.origin, ...routes.gosesh.policy.trustedOrigins])
+    const { id_token: idToken, nonce } = fieldsOf(request.body)
+    if (idToken === undefined) {
+      throw new GoseshError('GOSESH_ERR_OAUTH_REQUEST', {
+        message: 'Send the ID token as id_token; an access token does not say whom it was issued to',
+      })
+    }
+    const claims = await verifier.verifyIdToken(idToken, nonce)
+    const signIn = client.signIn(claims, { claims, tokens: { id_token: idToken } })
+    const { userId, metadata } = await identify(signIn, request, settings, routes)
+    return answer(await routes.gosesh.createSession(userId, { metadata }))
+  }
+  for (const client of clients) {
+    routes.post(`/${client.client.name}/token`, { config: { session: false } }, (request) =>
+      exchange(client, request),
+    )
+  }
+}

@@ -1,0 +1,207 @@
+import type { FastifyRequest } from 'fastify'
+import type { ClientAuth, CustomFetch, IDToken, TokenEndpointResponse } from 'openid-client'
+import type { GoseshError } from '../lib/errors.js'
+import type { Clock } from './options.js'
+import type { SessionMetadata } from './session.js'
+
+/** How the application proves to the token endpoint that it is the client. */
+export type ClientAuthentication = 'client_secret_basic' | 'client_secret_post' | 'none' | ClientAuth
+
+/** What every provider is configured with. */
+export interface ProviderOptions {
+  readonly clientId: string
+  /** A function is called for each use: for a secret that is a short-lived token, as Apple's. Default: none, a public client. */
+  readonly clientSecret?: string | (() => string) | undefined
+  /**
+   * One of the three names, or what openid-client makes, such as `PrivateKeyJwt(key)`. Default: the provider's own
+   * choice: `client_secret_basic` unless its metadata lists only others; `none` without a secret.
+   */
+  readonly clientAuthentication?: ClientAuthentication | undefined
+  /** What is asked for. Default: the provider's, `openid email profile` for OpenID. */
+  readonly scope?: string | undefined
+  /** Further parameters of the authorization request, such as `prompt`. Default: none. */
+  readonly authorizationParameters?: Readonly<Record<string, string>> | undefined
+  /** Sends every request to the provider, as through a proxy. Default: the global `fetch`. */
+  readonly fetch?: CustomFetch | undefined
+}
+
+/** An OpenID provider: everything but the client is discovered at its issuer. */
+export interface OidcOptions extends ProviderOptions {
+  /** `https://login.acme.example`, exactly as the provider writes it. */
+  readonly issuer: string
+  /** Clients of the same provider whose ID tokens `POST /auth/:provider/token` takes beside `clientId`. Default: none. */
+  readonly nativeClientIds?: readonly string[] | undefined
+  /** `form_post`: the provider answers with a POST from its own page, as Apple does. Default: `query`. */
+  readonly responseMode?: 'query' | 'form_post' | undefined
+  /** Whether the UserInfo endpoint is asked too; its claims are added to the profile. Default: `false`. */
+  readonly userInfo?: boolean | undefined
+  /** The part of the profile that names the user at this provider for ever. Default: the claim `sub`. */
+  readonly subject?: ((profile: OAuthProfile) => string) | undefined
+  /** Permits a plain-http issuer: whoever is on the way can sign in as anybody. For tests. Default: `false`. */
+  readonly dangerouslyAllowInsecureIssuer?: boolean | undefined
+}
+
+/** A provider that speaks OAuth 2 without OpenID: its profile endpoint says who signed in. */
+export interface OAuth2Options extends ProviderOptions {
+  /** What the provider sends as `iss` (RFC 9207), if it does. Default: the origin of the authorization endpoint. */
+  readonly issuer?: string | undefined
+  readonly authorizationEndpoint: string
+  readonly tokenEndpoint: string
+  /** Asked with the access token; answers with a JSON object. */
+  readonly profileEndpoint: string
+  /** The part of the profile that names the user at this provider for ever; a number is written out. */
+  readonly subject: (profile: OAuthProfile) => unknown
+  /** Permits plain-http endpoints: whoever is on the way can sign in as anybody. For tests. Default: `false`. */
+  readonly dangerouslyAllowInsecureEndpoints?: boolean | undefined
+}
+
+/** A provider, as `oidc`, `oauth2` and the ready-made ones make it. */
+export type OAuthProvider = OidcProvider | OAuth2Provider
+
+interface ProviderBase {
+  readonly clientId: string
+  readonly clientSecret: string | (() => string) | null
+  readonly clientAuthentication: ClientAuthentication | null
+  readonly scope: string
+  readonly authorizationParameters: Readonly<Record<string, string>>
+  readonly fetch: CustomFetch | null
+  readonly allowInsecure: boolean
+  readonly subject: (profile: OAuthProfile) => unknown
+}
+
+export interface OidcProvider extends ProviderBase {
+  readonly kind: 'oidc'
+  readonly issuer: string
+  readonly nativeClientIds: readonly string[]
+  readonly responseMode: 'query' | 'form_post'
+  readonly userInfo: boolean
+}
+
+export interface OAuth2Provider extends ProviderBase {
+  readonly kind: 'oauth2'
+  readonly issuer: string
+  readonly authorizationEndpoint: string
+  readonly tokenEndpoint: string
+  readonly profileEndpoint: string
+}
+
+/** What the provider says about the user: the ID token's claims, or the answer of the profile endpoint. */
+export type OAuthProfile = Readonly<Record<string, unknown>>
+
+/** A sign-in that the provider vouches for, before it becomes a session. */
+export interface OAuthSignIn {
+  /** The name of the provider in the option `providers`. */
+  readonly provider: string
+  /** The user at this provider; never an email address, which may change hands. */
+  readonly subject: string
+  readonly profile: OAuthProfile
+  /** The verified ID token's; `null` where the provider does not speak OpenID. */
+  readonly claims: IDToken | null
+  /** The token endpoint's answer; of an exchanged ID token, that alone. */
+  readonly tokens: Partial<TokenEndpointResponse>
+}
+
+/** What `onSignIn` decides: `undefined` goes on as usual. */
+export type SignInDecision =
+  | {
+      /** Who signs in. Default: `upsertUser('<provider>|<subject>')`. */
+      readonly userId?: string | undefined
+      /** Kept with the session, over what the option `metadata` says. */
+      readonly metadata?: SessionMetadata | undefined
+    }
+  /** The reason, which the user sees. */
+  | { readonly refuse: string }
+  | undefined
+
+/** What a page of device authorization says. */
+export interface DevicePage {
+  /** Text, for the title and the heading. */
+  readonly title: string
+  /** HTML: paragraphs, and a form. */
+  readonly body: string
+}
+
+/** Options of `deviceAuthorization`. Durations are milliseconds. */
+export interface DeviceAuthorizationOptions {
+  /** `client_id` and the name that the user sees. Default: any client, which the user sees by its `client_id`. */
+  readonly clients?: Readonly<Record<string, string>> | undefined
+  /** How long a code can be typed. Default: 600,000. */
+  readonly expiresIn?: number | undefined
+  /** What a client waits between polls. Default: 5,000. */
+  readonly interval?: number | undefined
+  /** Wrong codes that a user may type in a minute, in this process. Default: 5. */
+  readonly maxAttempts?: number | undefined
+  /** The HTML document of a page, in the application's look; no other page can frame it. Default: a page without style. */
+  readonly page?: ((page: DevicePage, request: FastifyRequest) => string | Promise<string>) | undefined
+}
+
+export interface TransactionCookieOptions {
+  /** The beginning of the name of each; a short id follows. Default: `__Host-oauth`. */
+  readonly name?: string | undefined
+  /** Default: `true`. Browsers count `http://localhost` as secure. */
+  readonly secure?: boolean | undefined
+}
+
+/** Options of `app.register(oauth, options)`. A wrong one rejects start-up with `GOSESH_ERR_OPTION`. */
+export interface OAuthOptions {
+  /** Where browsers reach the application: `https://app.example`. */
+  readonly origin: string
+  /** By the names that the routes and the user ids carry. */
+  readonly providers: Readonly<Record<string, OAuthProvider>>
+  /** Where the routes are. Default: `/auth`. Never `undefined`, as Fastify's own option of this name. */
+  readonly prefix?: string
+  /** Where a browser goes after sign-in without a (permitted) `next`. Default: `/`. */
+  readonly defaultPage?: string | undefined
+  /** Where a browser goes after sign-out. Default: `/`. */
+  readonly signOutPage?: string | undefined
+  /** Where a browser signs in. Default: the route of the only provider. */
+  readonly signInPage?: string | undefined
+  /** Origins beside `origin` to which `next` may lead. Default: none. */
+  readonly allowedReturnOrigins?: readonly string[] | undefined
+  /** Called once the provider has vouched for the user, before there is a session. */
+  readonly onSignIn?:
+    | ((signIn: OAuthSignIn, request: FastifyRequest) => SignInDecision | Promise<SignInDecision>)
+    | undefined
+  /** Kept with each session beside `provider` and the `oidc_` keys. */
+  readonly metadata?: ((request: FastifyRequest) => SessionMetadata) | undefined
+  /** The HTML of the page for an error. Default: a short page without style. */
+  readonly errorPage?: ((error: GoseshError, request: FastifyRequest) => string | Promise<string>) | undefined
+  /** Device authorization (RFC 8628); `true` takes the defaults. Needs a `DeviceCodeStore`. Default: off. */
+  readonly deviceAuthorization?: boolean | DeviceAuthorizationOptions | undefined
+  /** Back-channel logout (OpenID). Needs a store with `deleteSessionsByMetadata`. Default: `false`. */
+  readonly backchannelLogout?: boolean | undefined
+  /** How long a sign-in at the provider may take, in milliseconds. Default: 600,000. */
+  readonly transactionTimeout?: number | undefined
+  /** How long a provider has for an answer, in milliseconds, rounded up to seconds. Default: 5,000. */
+  readonly providerTimeout?: number | undefined
+  /** Of the short-lived cookies that bind a sign-in to its browser. */
+  readonly cookie?: TransactionCookieOptions | undefined
+  /** Give it what gosesh was given. Default: `Date`. */
+  readonly clock?: Clock | undefined
+}
+
+/** Options of `reply.signOutOfProvider`. */
+export interface SignOutOfProviderOptions {
+  /** The ID token of the sign-in, where the application kept it: providers then ask no question. */
+  readonly idTokenHint?: string | undefined
+}
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /**
+     * Makes a hook that sends a browser's page navigation without a session to `url`, with `?next=` the page that was
+     * asked for; anything else without a session is answered 401 `GOSESH_ERR_UNAUTHENTICATED`. Default: `signInPage`.
+     */
+    redirectToSignIn(
+      url?: string,
+    ): (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply | undefined>
+  }
+
+  interface FastifyReply {
+    /**
+     * Ends the session as `signOut` does, and resolves where the browser has to go to end the one at the provider;
+     * `signOutPage` where there is none. Rejects with 503 where the store cannot.
+     */
+    signOutOfProvider(options?: SignOutOfProviderOptions): Promise<string>
+  }
+}
