@@ -37,12 +37,14 @@ export async function sockets(app, { recheckInterval = 10_000 }) {
     stopListening()
   })
 
-  app.get('/socket', { websocket: true, config: { session: { required: true } } }, (socket, request) => {
+  // A page that is left open connects again by itself, which is not to keep its session alive.
+  const config = { session: { required: true, activity: false } }
+  app.get('/socket', { websocket: true, config }, (socket, request) => {
     const session = request.requireSession()
     open.set(socket, session)
     socket.on('close', () => open.delete(socket))
     socket.on('message', (data) => {
-      // The upgrade was one request. What is sent later keeps the session alive by being recorded.
+      // What is sent keeps the session alive by being recorded.
       app.gosesh.activityTracker?.recordActivity(session.id, new Date())
       socket.send(`${session.userId}: ${data}`)
     })

@@ -60,6 +60,14 @@ t.test('a socket knows its session, and what is sent over it is activity', async
   t.ok(Number(later?.lastActivityAt) > Date.parse(String(session.lastActivityAt)))
 })
 
+t.test('a page that connects again by itself does not keep its session alive', async (t) => {
+  const { app, connect, openSocket } = await listeningApp(t, { activityTracking: {} })
+  const { cookie } = await openSocket()
+  await app.gosesh.activityTracker?.flush()
+  await once(connect(cookie), 'open')
+  t.equal(app.gosesh.activityTracker?.pendingCount, 0)
+})
+
 t.test('a socket without a session, or from a page of another origin, is refused', async (t) => {
   const { app, port, connect } = await listeningApp(t)
   const { cookie } = await signIn(app)

@@ -1,0 +1,94 @@
+// @ts-check
+import { Signer } from '@fastify/cookie'
+import fp from 'fastify-plugin'
+import gosesh, { cookieCredential } from 'gosesh'
+
+/** @typedef {Record<string, any>} OldSession */
+
+/**
+ * @typedef {object} OldSessions What the old plugin was given, and whose a session is.
+ * @property {any} store
+ * @property {string | string[]} secret
+ * @property {(session: OldSession) => string | undefined} userIdOf `undefined`: nobody is signed in.
+ * @property {string} [cookieName] Default: `sessionId`.
+ * @property {{ path?: string, domain?: string }} [cookie]
+ */
+
+/**
+ * The store of @fastify/session, with promises.
+ *
+ * @param {any} store
+ */
+function promised(store) {
+  /** @type {(method: 'get' | 'set', ...args: unknown[]) => Promise<any>} */
+  const call = (method, ...args) =>
+    new Promise((resolve, reject) => {
+      store[method](...args, (/** @type {any} */ error, /** @type {unknown} */ result) => {
+        if (!error || error.code === 'ENOENT') return resolve(result)
+        const message = 'The store of the old sessions is unavailable'
+        reject(Object.assign(new Error(message, { cause: error }), { statusCode: 503 }))
+      })
+    })
+  return call
+}
+
+/**
+ * Registers gosesh for an application that had @fastify/session: who is signed in there is signed in here by the next
+ * request, without noticing. Takes the options of gosesh too, but for `credentials`.
+ *
+ * @type {import('fastify').FastifyPluginAsync<{
+ *   old: OldSessions, credential?: import('gosesh').Credential } & Omit<import('gosesh').GoseshOptions, 'credentials'>>}
+ */
+const plugin = async (app, { old, credential = cookieCredential(), ...options }) => {
+  const { secret, userIdOf, cookieName = 'sessionId', cookie = {} } = old
+  const oldStore = promised(old.store)
+  const signer = new Signer(secret)
+
+  /** @type {WeakMap<import('fastify').FastifyRequest, string>} Tokens that began with a request, which cannot carry them. */
+  const begun = new WeakMap()
+  /** @type {import('gosesh').Credential} */
+  const exchanging = {
+    ...credential,
+    read: (request) => begun.get(request) ?? credential.read(request),
+    write(reply, token, maxAge) {
+      begun.set(reply.request, token)
+      credential.write?.(reply, token, maxAge)
+    },
+  }
+
+  /** @type {(oldId: string | null) => Promise<OldSession | null>} The old session, while it still stands for somebody. */
+  const find = async (oldId) => {
+    const session = oldId === null ? null : await oldStore('get', oldId)
+    if (!session || userIdOf(session) === undefined) return null
+    const { expires } = session.cookie ?? {}
+    if (expires && new Date(expires).getTime() <= Date.now()) return null
+    // Once exchanged it lasts as long as the new one: requests sent side by side carry the old cookie still, and
+    // whoever was signed out stays signed out.
+    const { exchangedFor } = session
+    return exchangedFor === undefined || (await app.gosesh.getSession(exchangedFor)) ? session : null
+  }
+
+  // Before gosesh, whose own hook then finds the new session as if the request had brought it.
+  app.addHook('onRequest', async (request, reply) => {
+    const value = app.parseCookie(request.headers.cookie ?? '')[cookieName]
+    if (value === undefined || request.routeOptions.config?.session === false) return
+    const token = credential.read(request)
+    if (token !== null && (await app.gosesh.verifyToken(token, { activity: false }))) return
+
+    const oldId = signer.unsign(value).value
+    const session = await find(oldId)
+    if (session === null) return
+    const { id } = await reply.signIn(/** @type {string} */ (userIdOf(session)))
+    try {
+      if (session.exchangedFor === undefined) await oldStore('set', oldId, { ...session, exchangedFor: id })
+    } catch (error) {
+      await reply.signOut()
+      throw error
+    }
+    reply.clearCookie(cookieName, cookie)
+  })
+
+  await app.register(gosesh, { ...options, credentials: [exchanging] })
+}
+
+export const goseshAfterFastifySession = fp(plugin)
