@@ -1,8 +1,15 @@
-import { readdir, readFile } from 'node:fs/promises'
+import { execFile } from 'node:child_process'
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import type { AddressInfo } from 'node:net'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import Fastify from 'fastify'
-import t from 'tap'
+import t, { type Test } from 'tap'
+import { buildApp } from '../examples/app/app.js'
+import { openDatabase } from '../examples/app/database.js'
 import { errorCodes, GoseshError } from '../lib/errors.js'
 import gosesh, { bearerCredential, cookieCredential } from '../lib/index.js'
+import { github, oauth } from '../lib/oauth/index.js'
 import { parseOptions } from '../lib/options.js'
 import { cookieOf } from './helpers/app.js'
 
@@ -46,6 +53,81 @@ t.test('the app of the README works as it says', async (t) => {
   t.equal((await app.inject('/health')).body, 'ok')
   await app.inject({ method: 'POST', url: '/logout', headers })
   t.equal((await app.inject({ url: '/me', headers })).statusCode, 401)
+})
+
+/** The example application, as `npm start` starts it but for its provider, which nothing here asks. */
+async function startExample(t: Test) {
+  const origin = 'http://localhost:3000'
+  const provider = { name: 'local', label: 'Nobody', clientId: 'app', clientSecret: 'none' }
+  const database = await openDatabase(':memory:')
+  const app = await buildApp({ origin, provider: { ...provider, issuer: 'http://127.0.0.1:1' }, database })
+  t.teardown(() => app.close())
+  await app.listen({ host: 'localhost', port: 0 })
+  const { port } = app.server.address() as AddressInfo
+  return { app, url: `http://localhost:${port}` }
+}
+
+/** For the shell, as not every machine that runs the tests has the program: the part of it that the README uses. */
+const curl = `curl() { node -e '
+  const [flag, header = "", address] = process.argv.slice(1)
+  const [name, value] = header.split(": ")
+  fetch(flag === "-H" ? address : flag, { headers: flag === "-H" ? { [name]: value } : {} })
+    .then(async (response) => console.log(await response.text()))
+' -- "$@"; }`
+
+t.test('the commands to try say what the README says they do', async (t) => {
+  const [, block = ''] = /With the app running, from a shell:\n\n```sh\n([\s\S]*?)```/.exec(readme) ?? []
+  const commands = Array.from(block.matchAll(/^([^#].*)\n((?:#.*\n)*)/gm), ([, command = '', says = '']) => ({
+    command,
+    says: says.replace(/^# /gm, '').trimEnd(),
+  }))
+  t.equal(commands.length, 4)
+  const { app, url } = await startExample(t)
+  const home = t.testdir()
+  const env = { ...process.env, APP_URL: url, XDG_CONFIG_HOME: home }
+  const cwd = fileURLToPath(new URL('..', import.meta.url))
+  const run = async (command: string) => {
+    const line = command.replaceAll('http://localhost:3000', url)
+    return (await promisify(execFile)('sh', ['-c', `${curl}\n${line}`], { cwd, env })).stdout.trimEnd()
+  }
+  for (const { command, says } of commands) {
+    if (command.endsWith('sign-in')) {
+      // It waits for somebody at a browser, which test/browser has; here is what it leaves behind.
+      const userId = await app.gosesh.upsertUser('local|ada')
+      const { token } = await app.gosesh.createSession(userId, { metadata: { device_client: 'example-cli' } })
+      await mkdir(`${home}/gosesh-example`)
+      await writeFile(`${home}/gosesh-example/${encodeURIComponent(url)}.token`, token)
+      continue
+    }
+    const answer = (await run(command)).replace(/[\w-]{35}(?=")|(?<=At":")[^"]+/g, '…')
+    t.ok(
+      answer.replace(/(?<="id":")\w{8}/, 'AK32Yq8i').startsWith(says.replace(/ …$/, '')),
+      `${command}: ${answer}`,
+    )
+  }
+})
+
+t.test('the sign-in with a provider works as it says', async (t) => {
+  const [, code = ''] = /```js\n(import \{ github[\s\S]*?)```/.exec(readme) ?? []
+  const app = Fastify()
+  t.teardown(() => app.close())
+  await app.register(gosesh)
+  const body = code.replace(/^import .*$/gm, '')
+  const register = new Function('app', 'oauth', 'github', 'google', `return (async () => {${body}})()`)
+  const secret = { clientSecret: 'secret' }
+  // Google's would be discovered, over the network.
+  const offline = (options: { clientId: string }) => github({ ...options, ...secret })
+  await register(app, oauth, offline, offline)
+  for (const name of ['google', 'github']) {
+    const { headers } = await app.inject(`/auth/${name}`)
+    const { searchParams } = new URL(String(headers.location))
+    t.equal(searchParams.get('redirect_uri'), `https://app.example/auth/${name}/callback`)
+  }
+  const headers = { accept: 'text/html', 'sec-fetch-mode': 'navigate' }
+  t.equal((await app.inject({ url: '/inbox', headers })).headers.location, '/sign-in?next=%2Finbox')
+  const { token } = await app.gosesh.createSession('ada')
+  const signedIn = await app.inject({ url: '/inbox', headers: { cookie: `__Host-session=${token}` } })
+  t.same(signedIn.json(), { userId: 'ada' })
 })
 
 t.test('the documented defaults are the real ones', async (t) => {

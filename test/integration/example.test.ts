@@ -1,37 +1,51 @@
 import { type ChildProcessWithoutNullStreams, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import t, { type Test } from 'tap'
+import { buildApp } from '../../examples/app/app.js'
+import { openDatabase } from '../../examples/app/database.js'
+import { Browser, locationOf } from '../oauth/browser.js'
+import { answerAtProvider, freePort, startOidcServer } from '../oauth/oidc-server.js'
 
 interface SessionView {
   readonly id: string
   readonly current: boolean
+  readonly device: { readonly name: string; readonly kind: string }
+  readonly createdAt: string
   readonly lastActivityAt: string
 }
 
-interface Demo {
+interface Example {
   readonly process: ChildProcessWithoutNullStreams
   readonly exited: Promise<[code: number | null, signal: string | null]>
+  /** Where it was told to be. */
   readonly url: string
-  /** The first printed command that contains `part`. */
-  readonly command: (part: string) => string
+  readonly env: Readonly<Record<string, string>>
+  readonly guide: string
 }
 
-const serverFile = fileURLToPath(new URL('../../examples/demo/server.js', import.meta.url))
+const serverFile = fileURLToPath(new URL('../../examples/app/server.js', import.meta.url))
+const root = fileURLToPath(new URL('../..', import.meta.url))
 const built = fileURLToPath(new URL('../../dist/lib/index.js', import.meta.url))
-/** The last command that is printed, and the empty line after it. */
-const guideEnd = /-H "authorization: [^\n]+\/api\/logout\n\n$/
+const firefox = 'Mozilla/5.0 (X11; Linux x86_64; rv:148.0) Gecko/20100101 Firefox/148.0'
 
-function launch(t: Test, port: string, ...args: string[]): Pick<Demo, 'process' | 'exited'> {
+/** Where a database can be made, in a folder that is gone after the test. */
+function databaseFile(t: Test): string {
+  const folder = mkdtempSync(join(tmpdir(), 'gosesh-example-'))
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }))
+  return join(folder, 'app.db')
+}
+
+function launch(t: Test, env: Record<string, string>): Pick<Example, 'process' | 'exited'> {
   if (!existsSync(built)) throw new Error('The example runs on the built package; run npm run build first')
-  const child = spawn(process.execPath, [serverFile, ...args], {
-    env: { ...process.env, HOST: 'localhost', PORT: port, LOG_LEVEL: 'warn' },
-  })
-  const exited = once(child, 'exit') as Demo['exited']
+  const child = spawn(process.execPath, [serverFile], { env: { ...process.env, LOG_LEVEL: 'warn', ...env } })
+  const exited = once(child, 'exit') as Example['exited']
   t.teardown(async () => {
     child.kill('SIGKILL')
     await exited
@@ -49,279 +63,307 @@ async function read(stream: Readable, enough?: RegExp): Promise<string> {
   return text
 }
 
-async function startDemo(t: Test, ...args: string[]): Promise<Demo> {
-  const launched = launch(t, '0', ...args)
+/** The example as a process of its own; `env` adds to where it listens and keeps its data. */
+async function startExample(t: Test, env: Record<string, string> = {}): Promise<Example> {
+  const [PORT, PROVIDER_PORT] = [String(await freePort()), String(await freePort())]
+  const complete = { PORT, PROVIDER_PORT, DATABASE: databaseFile(t), ...env }
+  const launched = launch(t, complete)
   const complaints = read(launched.process.stderr)
-  const guide = await read(launched.process.stdout, guideEnd)
-  const url = /http:\/\/localhost:\d+/.exec(guide)?.[0]
-  if (url === undefined) throw new Error(`The example did not start: ${await complaints}`)
-  const commands = guide.split('\n').filter((line) => line.startsWith('  '))
-  const command = (part: string): string => {
-    const found = commands.find((line) => line.includes(part))
-    if (found === undefined) throw new Error(`No printed command has ${part}`)
-    return found.trim()
+  const guide = await read(launched.process.stdout, /sign-out\n/)
+  const url = `http://localhost:${complete.PORT}`
+  if (!guide.includes(url)) throw new Error(`The example did not start: ${await complaints}`)
+  return { ...launched, url, env: complete, guide }
+}
+
+/** Signs in as a browser does; resolves the page that it comes to. */
+async function signIn(
+  { url, env }: Example,
+  browser: Browser,
+  { account = 'ada', agent = firefox, link = '/auth/local' } = {},
+): Promise<string> {
+  const issuer = `http://127.0.0.1:${env.PROVIDER_PORT}`
+  let next = `${url}${link}`
+  for (let steps = 0; steps < 10; steps++) {
+    const response = await browser.get(next, { 'user-agent': agent })
+    if (response.status === 200 && !next.startsWith(issuer)) return next
+    next = locationOf(response.status === 200 ? await browser.post(next, { account }) : response)
   }
-  return { ...launched, url, command }
+  throw new Error(`signing in came to no end, but to ${next}`)
 }
 
-/** What a shell in the folder `cwd` prints for the commands, a line each. */
-async function shell(cwd: string, ...commands: string[]): Promise<string[]> {
-  const { stdout } = await promisify(execFile)('sh', ['-c', commands.join('\necho\n')], { cwd })
-  return stdout.split('\n')
+async function signedIn(example: Example, account = 'ada', agent = firefox): Promise<Browser> {
+  const browser = new Browser()
+  await signIn(example, browser, { account, agent })
+  return browser
 }
 
-async function shellJson(cwd: string, command: string) {
-  const [text = ''] = await shell(cwd, command)
-  return JSON.parse(text)
+async function sessionsOf({ url }: Example, browser: Browser): Promise<SessionView[]> {
+  return (await (await browser.get(`${url}/api/sessions`)).json()) as SessionView[]
 }
 
-async function post(url: string, cookie = '', fields: Record<string, string> = {}, headers = {}) {
-  return await fetch(url, {
-    method: 'POST',
-    redirect: 'manual',
-    headers: { cookie, ...headers },
-    body: new URLSearchParams(fields),
-  })
+async function statusOf({ url }: Example, path: string, browser = new Browser()): Promise<number> {
+  return (await browser.get(`${url}${path}`)).status
 }
 
-/** Signs in with the form and returns the cookie as the browser would send it. */
-async function signIn(demo: Demo, user: string, headers = {}): Promise<string> {
-  const response = await post(`${demo.url}/sign-in`, '', { user }, headers)
-  const [cookie = ''] = response.headers.getSetCookie()
-  return cookie.slice(0, cookie.indexOf(';'))
-}
+t.test('the application', async (t) => {
+  const example = await startExample(t)
+  const { url } = example
 
-async function listSessions(demo: Demo, cookie = ''): Promise<SessionView[]> {
-  const response = await fetch(`${demo.url}/api/sessions`, { headers: { cookie } })
-  return (await response.json()) as SessionView[]
-}
-
-async function statusOf(demo: Demo, path: string, cookie = ''): Promise<number> {
-  const response = await fetch(`${demo.url}${path}`, { headers: { cookie }, redirect: 'manual' })
-  return response.status
-}
-
-t.test('the curl commands that it prints', async (t) => {
-  const demo = await startDemo(t)
-  const me = demo.command('/api/me')
-
-  t.test('sign in with a cookie jar, and the session is there', async (t) => {
-    const dir = t.testdir()
-    const { session } = await shellJson(dir, demo.command('/api/login'))
-    const answer = await shellJson(dir, me)
-    t.equal(answer.user, 'ada')
-    t.equal(answer.session.id, session.id)
+  t.test('prints its address and commands that run', async (t) => {
+    t.match(example.guide, `http://127.0.0.1:${example.env.PROVIDER_PORT}`)
+    const commands = example.guide.split('\n').filter((line) => line.startsWith('  '))
+    t.equal(commands.length, 3)
+    const whoami = String(commands.find((line) => line.endsWith('whoami')))
+    const env = { ...process.env, XDG_CONFIG_HOME: t.testdir() }
+    const run = promisify(execFile)('sh', ['-c', whoami], { cwd: root, env })
+    await t.rejects(run, { code: 1, stderr: 'Not signed in\n' })
   })
 
-  t.test('show that each request moves the last activity and the idle deadline', async (t) => {
-    const dir = t.testdir()
-    await shell(dir, demo.command('/api/login'))
-    const { session: first } = await shellJson(dir, me)
-    const { session: second } = await shellJson(dir, me)
-    const moved = Date.parse(second.lastActivityAt) - Date.parse(first.lastActivityAt)
-    t.ok(moved > 0)
-    t.equal(Date.parse(second.idleDeadline) - Date.parse(first.idleDeadline), moved)
+  t.test('signs in at the provider, and comes back to the page that was asked for', async (t) => {
+    const browser = new Browser()
+    const home = await (await browser.get(`${url}/?next=/profile`)).text()
+    const [, link = ''] = /href="(\/auth\/local[^"]*)"/.exec(home) ?? []
+    t.equal(await signIn(example, browser, { link }), `${url}/profile`)
+    const me = (await (await browser.get(`${url}/api/me`)).json()) as Record<string, unknown>
+    t.match(me, { name: 'Ada Lovelace', email: 'ada@local.example', session: { current: true } })
+    t.match(me, { session: { device: { name: 'Firefox 148 on Linux', kind: 'computer' } } })
   })
 
-  t.test('list the sessions and sign out all others', async (t) => {
-    const dir = t.testdir()
-    const login = demo.command('/api/login')
-    await shell(dir, login.replace('jar.txt', 'other.txt'), login)
-    const before: SessionView[] = await shellJson(dir, demo.command('/api/sessions'))
-    const { signedOut } = await shellJson(dir, demo.command('/api/logout-everywhere-else'))
-    const after: SessionView[] = await shellJson(dir, demo.command('/api/sessions'))
-    const other = await shellJson(dir, me.replace('jar.txt', 'other.txt'))
-    t.ok(before.length >= 2)
-    t.equal(before.filter((session) => session.current).length, 1)
-    t.equal(signedOut, before.length - 1)
-    t.match(after, [{ current: true }])
-    t.equal(after.length, 1)
-    t.equal(other.code, 'GOSESH_ERR_UNAUTHENTICATED')
+  t.test('lists the devices, and escapes what one calls itself', async (t) => {
+    const browser = await signedIn(example, 'grace')
+    await signedIn(example, 'grace', '<b>"\'&')
+    const page = await (await browser.get(`${url}/account`)).text()
+    t.match(page, '&lt;b&gt;&quot;&#39;&amp;')
+    t.notMatch(page, '<b>')
+    t.match(page, '<time datetime="')
+    t.equal(page.match(/>This device</g)?.length, 1)
   })
 
-  t.test('sign out, after which the API answers 401', async (t) => {
-    const dir = t.testdir()
-    const copy = 'cp jar.txt kept.txt'
-    await shell(dir, demo.command('/api/login'), copy, demo.command('-c jar.txt -X POST'))
-    const [jar, replayed] = await Promise.all(
-      ['jar.txt', 'kept.txt'].map((file) => shellJson(dir, me.replace('jar.txt', file))),
-    )
-    t.equal(jar.statusCode, 401)
-    t.equal(replayed.statusCode, 401, 'a copy of the cookie is worth nothing either')
+  t.test('sends its pages with a policy, and does not let them be kept', async (t) => {
+    const browser = await signedIn(example)
+    const { headers } = await browser.get(`${url}/account`)
+    t.match(headers.get('content-security-policy'), "default-src 'none'")
+    t.notMatch(headers.get('content-security-policy'), 'unsafe')
+    t.equal(headers.get('cache-control'), 'no-store')
+    t.equal(headers.get('x-frame-options'), 'DENY')
+    t.equal(headers.get('x-content-type-options'), 'nosniff')
   })
 
-  t.test('use a bearer token until it is signed out', async (t) => {
-    const bearerMe = demo.command('$TOKEN" http')
-    const commands = [demo.command('TOKEN=$('), bearerMe, demo.command('$TOKEN" -X POST'), bearerMe]
-    const [, during = '', , after = ''] = await shell(t.testdir(), ...commands)
-    t.equal(JSON.parse(during).user, 'ada')
-    t.equal(JSON.parse(during).session.idleDeadline, null)
-    t.equal(JSON.parse(after).statusCode, 401)
-  })
-})
-
-t.test('the pages', async (t) => {
-  const demo = await startDemo(t)
-
-  t.test('send an anonymous visitor to the sign-in page', async (t) => {
-    const response = await fetch(`${demo.url}/`, { redirect: 'manual' })
-    t.equal(response.status, 303)
-    t.equal(response.headers.get('location'), '/sign-in')
-  })
-
-  t.test('sign in by form, show the session and sign out', async (t) => {
-    const cookie = await signIn(demo, 'grace')
-    const page = await fetch(`${demo.url}/`, { headers: { cookie } })
-    const text = await page.text()
-    const [session] = await listSessions(demo, cookie)
-    t.match(page.headers.get('content-security-policy'), "default-src 'none'")
-    t.match(text, 'Hello, Grace Hopper')
-    t.match(text, 'This device')
-    t.match(text, `<code>${session?.id}</code>`)
-    const signedOut = await post(`${demo.url}/sign-out`, cookie)
-    t.equal(signedOut.headers.get('location'), '/sign-in')
-    t.equal(await statusOf(demo, '/', cookie), 303)
-  })
-
-  t.test('sign out one session of the list, and no other', async (t) => {
-    const [here, there, third] = await Promise.all(['', '', ''].map(() => signIn(demo, 'grace')))
-    const target = (await listSessions(demo, there)).find((session) => session.current)
-    await post(`${demo.url}/sessions/${target?.id}/sign-out`, here)
-    const statuses = [here, there, third].map((cookie) => statusOf(demo, '/', cookie))
-    t.same(await Promise.all(statuses), [200, 303, 200])
-  })
-
-  t.test('sign out everywhere else', async (t) => {
-    const [here, there] = [await signIn(demo, 'alan'), await signIn(demo, 'alan')]
-    await post(`${demo.url}/sign-out-everywhere-else`, here)
-    t.same(await Promise.all([here, there].map((cookie) => statusOf(demo, '/', cookie))), [200, 303])
-  })
-
-  t.test("do not sign out another user's session", async (t) => {
-    const [own, foreign] = [await signIn(demo, 'alan'), await signIn(demo, 'grace')]
-    const target = (await listSessions(demo, foreign)).find((session) => session.current)
-    await post(`${demo.url}/sessions/${target?.id}/sign-out`, own)
-    t.equal(await statusOf(demo, '/', foreign), 200)
-  })
-
-  t.test('escape what a client calls itself', async (t) => {
-    const cookie = await signIn(demo, 'ada', { 'user-agent': '<b>"\'&' })
-    const page = await fetch(`${demo.url}/`, { headers: { cookie } })
-    const text = await page.text()
-    t.match(text, '&lt;b&gt;&quot;&#39;&amp;')
-    t.notMatch(text, '<b>')
-  })
-
-  t.test('refuse a user who is not there', async (t) => {
-    const response = await post(`${demo.url}/sign-in`, '', { user: 'eve' })
-    t.equal(response.status, 400)
-    t.same(response.headers.getSetCookie(), [])
-  })
-
-  t.test('refuse a change that a page of another origin asks for', async (t) => {
-    const cookie = await signIn(demo, 'ada')
-    const response = await post(`${demo.url}/sign-out`, cookie, {}, { 'sec-fetch-site': 'same-site' })
-    t.equal(response.status, 403)
-    t.equal(await statusOf(demo, '/', cookie), 200)
-  })
-})
-
-t.test('the API', async (t) => {
-  const demo = await startDemo(t)
-  const remove = async (cookie: string, id: string | undefined): Promise<number> =>
-    (await fetch(`${demo.url}/api/sessions/${id}`, { method: 'DELETE', headers: { cookie } })).status
-
-  t.test('deletes a session of the user; what is not one is 404', async (t) => {
-    const [here, there] = [await signIn(demo, 'ada'), await signIn(demo, 'ada')]
-    const foreign = await listSessions(demo, await signIn(demo, 'grace'))
-    const other = (await listSessions(demo, here)).find((session) => !session.current)
-    t.equal(await remove(here, foreign[0]?.id), 404)
-    t.equal(await remove(here, 'malformed'), 404)
-    t.equal(await remove(here, other?.id), 204)
-    t.equal(await remove(here, other?.id), 404)
-    t.equal(await statusOf(demo, '/api/me', there), 401)
-  })
-
-  t.test('lets a page watch the session without keeping it alive', async (t) => {
-    const cookie = await signIn(demo, 'alan')
-    const watch = async () => {
-      const response = await fetch(`${demo.url}/api/watch`, { headers: { cookie } })
-      return (await response.json()) as { session: SessionView; activity: { recorded: number } }
+  t.test('signs out one device of the user and of nobody else', async (t) => {
+    const [here, there, foreign] = [
+      await signedIn(example, 'alan'),
+      await signedIn(example, 'alan'),
+      await signedIn(example, 'grace'),
+    ]
+    const idOf = async (browser: Browser) =>
+      (await sessionsOf(example, browser)).find(({ current }) => current)?.id
+    for (const browser of [there, foreign]) {
+      const response = await here.post(`${url}/sessions/${await idOf(browser)}/sign-out`, {})
+      t.equal(locationOf(response), `${url}/account?done=one`)
     }
-    const [first, second] = [await watch(), await watch()]
-    t.equal(second.session.lastActivityAt, first.session.lastActivityAt)
-    t.equal(second.activity.recorded, first.activity.recorded)
+    t.equal(await statusOf(example, '/api/me', there), 401)
+    t.equal(await statusOf(example, '/api/me', foreign), 200)
+    const own = await here.post(`${url}/sessions/${await idOf(here)}/sign-out`, {})
+    t.equal(locationOf(own), `${url}/signed-out`)
+    t.equal(await statusOf(example, '/api/me', here), 401)
+    const late = await here.post(`${url}/sign-out-everywhere`, {})
+    t.equal(locationOf(late), `${url}/signed-out?ended`, 'a form of an ended session leads to signing in')
   })
 
-  t.test('answers a health check and serves the files of the pages', async (t) => {
-    const files = ['style.css', 'session.js', 'format.js', 'icon.svg'].map((name) => `/public/${name}`)
-    const statuses = await Promise.all(['/health', ...files].map((path) => statusOf(demo, path)))
+  t.test('refuses a change that a page of another origin asks for', async (t) => {
+    const browser = await signedIn(example)
+    for (const path of ['/sign-out-others', '/sign-out-everywhere', '/profile', '/auth/sign-out']) {
+      const response = await browser.post(`${url}${path}`, {}, { 'sec-fetch-site': 'same-site' })
+      t.equal(response.status, 403, path)
+    }
+    t.equal(await statusOf(example, '/api/me', browser), 200)
+  })
+
+  t.test('answers JSON to programs and pages to people', async (t) => {
+    const anonymous = await fetch(`${url}/api/me`)
+    t.equal(anonymous.status, 401)
+    t.match(anonymous.headers.get('www-authenticate'), 'Bearer')
+    t.match(await anonymous.json(), { code: 'GOSESH_ERR_UNAUTHENTICATED' })
+    t.match(await (await fetch(`${url}/api/nothing`)).json(), { statusCode: 404 })
+    const page = await fetch(`${url}/nothing`)
+    t.equal(page.status, 404)
+    t.match(await page.text(), '<h1>There is no such page</h1>')
+    const files = ['style.css', 'live.js', 'icon.svg'].map((name) => `/public/${name}`)
+    const statuses = await Promise.all(['/health', ...files].map((path) => statusOf(example, path)))
     t.same(new Set(statuses), new Set([200]))
   })
+
+  t.test('deletes a session for a program; what is not one of the user is 404', async (t) => {
+    const [here, foreign] = [await signedIn(example, 'ada'), await signedIn(example, 'grace')]
+    const cookie = [...here.cookies(url)].map(([name, value]) => `${name}=${value}`).join('; ')
+    const remove = async (id: string | undefined) =>
+      (await fetch(`${url}/api/sessions/${id}`, { method: 'DELETE', headers: { cookie } })).status
+    const own = await sessionsOf(example, here)
+    t.equal(await remove((await sessionsOf(example, foreign))[0]?.id), 404)
+    t.equal(await remove('malformed'), 404)
+    t.equal(await remove(own.find(({ current }) => !current)?.id), 204)
+    t.equal((await sessionsOf(example, here)).length, own.length - 1)
+  })
+
+  t.test('lets an open page ask whether it is signed in, without keeping the session alive', async (t) => {
+    const browser = await signedIn(example, 'alan')
+    const lastActivity = async () => {
+      const sessions = await sessionsOf(example, await signedIn(example, 'alan'))
+      const [id] = (await sessionsOf(example, browser)).filter(({ current }) => current).map(({ id }) => id)
+      return { id, sessions }
+    }
+    const { id } = await lastActivity()
+    const watcher = await signedIn(example, 'alan')
+    const seen = async () => (await sessionsOf(example, watcher)).find((session) => session.id === id)
+    const before = await seen()
+    t.equal(await statusOf(example, '/api/session', browser), 200)
+    t.same(await seen(), before)
+    await statusOf(example, '/api/me', browser)
+    t.not((await seen())?.lastActivityAt, before?.lastActivityAt)
+  })
 })
 
-t.test('SIGTERM ends it with exit code 0, with activity pending', async (t) => {
-  const demo = await startDemo(t)
-  const cookie = await signIn(demo, 'ada')
-  await statusOf(demo, '/', cookie)
-  demo.process.kill('SIGTERM')
-  t.same(await demo.exited, [0, null])
-})
+t.test(
+  'SIGTERM ends it with exit code 0, and sessions outlive the restart, with their last activity',
+  async (t) => {
+    const before = await startExample(t)
+    const browser = await signedIn(before)
+    await statusOf(before, '/api/me', browser)
+    const at = Date.now()
+    before.process.kill('SIGTERM')
+    t.same(await before.exited, [0, null])
+    const after = await startExample(t, { ...before.env })
+    // Asking as somebody else's device leaves the last activity as it was written.
+    const [session] = (await sessionsOf(after, await signedIn(after))).filter(({ current }) => !current)
+    t.ok(Date.parse(String(session?.lastActivityAt)) <= at)
+    t.ok(Date.parse(String(session?.lastActivityAt)) > Date.parse(String(session?.createdAt)))
+    t.equal(await statusOf(after, '/account', browser), 200)
+  },
+)
 
 t.test(
   'a second Ctrl-C does not cut short the request being answered, and its connection does not hold up the end',
   async (t) => {
-    const demo = await startDemo(t)
-    const port = Number(new URL(demo.url).port)
+    const example = await startExample(t)
+    const port = Number(new URL(example.url).port)
     const [idle, busy] = [connect(port, 'localhost'), connect(port, 'localhost')]
     idle.write('GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n')
     busy.write(
-      'POST /sign-in HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-www-form-urlencoded\r\ncontent-length: 8\r\nexpect: 100-continue\r\n\r\n',
+      'POST /auth/device/code HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-www-form-urlencoded\r\ncontent-length: 21\r\nexpect: 100-continue\r\n\r\n',
     )
     await Promise.all([read(idle, /"ok"/), read(busy, /100 Continue/)])
-    demo.process.kill('SIGINT')
+    example.process.kill('SIGINT')
     // The server ends idle connections when it begins to close.
     await read(idle)
-    demo.process.kill('SIGINT')
-    busy.write('user=ada')
-    t.match(await read(busy), /^HTTP\/1.1 303 .*connection: close\r\n/s)
-    t.same(await demo.exited, [0, null])
+    example.process.kill('SIGINT')
+    busy.write('client_id=example-cli')
+    t.match(await read(busy), /^HTTP\/1.1 200 .*connection: close\r\n/is)
+    t.same(await example.exited, [0, null])
   },
 )
 
-t.test('a port that is taken is said in one line, with exit code 1', async (t) => {
-  const demo = await startDemo(t)
-  const { port } = new URL(demo.url)
-  const second = launch(t, port)
-  const complaint = await read(second.process.stderr)
-  t.equal(complaint, `Port ${port} is in use; choose another one: PORT=3001 npm start\n`)
-  t.same(await second.exited, [1, null])
+t.test('what it cannot start with is said in one line, with exit code 1', async (t) => {
+  const example = await startExample(t)
+  const { PORT = '', PROVIDER_PORT = '' } = example.env
+  const free = String(await freePort())
+  const cases = [
+    [{ PORT, PROVIDER_PORT: free }, `Port ${PORT} is in use; choose others`],
+    [{ PORT: free, PROVIDER_PORT }, `Port ${PROVIDER_PORT} is in use; choose others`],
+    [{ PORT: 'many' }, 'Cannot start: PORT is many; expected a port'],
+    [{ PORT: free, OIDC_ISSUER: 'https://id.example' }, 'Cannot start: OIDC_ISSUER needs OIDC_CLIENT_ID'],
+    [
+      {
+        PORT: String(await freePort()),
+        PROVIDER_PORT: String(await freePort()),
+        DATABASE: '/dev/null/app.db',
+      },
+      'Cannot start: ',
+    ],
+  ] as const
+  const attempts = cases.map(async ([env, complaint]) => {
+    const { process: child, exited } = launch(t, { DATABASE: databaseFile(t), ...env })
+    const lines = (await read(child.stderr)).split('\n').filter((line) => !line.startsWith('oidc-provider'))
+    t.ok(lines[0]?.startsWith(complaint), `${lines[0]}`)
+    t.same(lines.slice(1), [''])
+    t.same(await exited, [1, null])
+  })
+  await Promise.all(attempts)
 })
 
-t.test('with --store sqlite:PATH sessions outlive a restart, with their last activity', async (t) => {
-  const store = `sqlite:${t.testdir()}/demo.db`
-  const before = await startDemo(t, '--store', store)
-  const cookie = await signIn(before, 'ada')
-  t.equal(await statusOf(before, '/api/me', cookie), 200)
-  const at = Date.now()
-  before.process.kill('SIGTERM')
-  t.same(await before.exited, [0, null])
-  const after = await startDemo(t, '--store', store)
-  const response = await fetch(`${after.url}/api/me`, { headers: { cookie } })
-  const { user, session } = (await response.json()) as {
-    user: string
-    session: SessionView & { createdAt: string }
-  }
-  t.equal(user, 'ada')
-  t.ok(Date.parse(session.lastActivityAt) <= at)
-  t.ok(
-    Date.parse(session.lastActivityAt) > Date.parse(session.createdAt),
-    'the request before the restart is there',
-  )
+t.test('an outage of the store, or of the provider, is said to be one, and signs nobody out', async (t) => {
+  const database = await openDatabase(':memory:')
+  const origin = 'http://localhost:3000'
+  const client = { name: 'local', label: 'Nobody', clientId: 'app', clientSecret: 'none' }
+  const provider = { ...client, issuer: `http://127.0.0.1:${await freePort()}` }
+  const app = await buildApp({ origin, provider, database })
+  t.teardown(() => app.close())
+  const { token } = await app.gosesh.createSession('ada')
+  const headers = { cookie: `gosesh-example=${token}`, accept: 'text/html', 'sec-fetch-mode': 'navigate' }
+  t.equal((await app.inject({ url: '/account', headers })).statusCode, 200)
+  const signingIn = await app.inject({ url: '/auth/local' })
+  t.equal(signingIn.statusCode, 503)
+  t.match(signingIn.body, 'The provider cannot be reached')
+
+  const { store } = database
+  const { getSession } = store
+  store.getSession = async () => Promise.reject(new Error('the disk is gone'))
+  const during = await app.inject({ url: '/account', headers })
+  t.equal(during.statusCode, 503)
+  t.match(during.body, 'You are not signed out.')
+  t.notMatch(during.body, 'disk')
+  t.equal(during.headers['set-cookie'], undefined)
+  const signingOut = await app.inject({ method: 'POST', url: '/auth/sign-out', headers })
+  t.equal(signingOut.statusCode, 503)
+  t.match(signingOut.body, 'The sessions cannot be reached just now.')
+  t.notMatch(signingOut.body, 'provider')
+  t.equal(signingOut.headers['set-cookie'], undefined)
+  store.getSession = getSession
+  t.equal((await app.inject({ url: '/account', headers })).statusCode, 200)
 })
 
-t.test('a store that does not exist is said in one line, with exit code 1', async (t) => {
-  const { process: child, exited } = launch(t, '0', '--store', 'paper')
-  t.equal(await read(child.stderr), 'Cannot start: --store is paper; expected memory, or sqlite:PATH\n')
-  t.same(await exited, [1, null])
+t.test('over https the cookies are those that nothing else can set', async (t) => {
+  const [origin, issuer] = ['https://app.example', 'https://id.example']
+  const database = await openDatabase(':memory:')
+  const provider = { name: 'company', label: 'The Company', issuer, clientId: 'app', clientSecret: 'none' }
+  const app = await buildApp({ origin, provider, database })
+  t.teardown(() => app.close())
+  const { token } = await app.gosesh.createSession('ada')
+  const response = await app.inject({
+    method: 'POST',
+    url: '/sign-out-everywhere',
+    headers: { cookie: `__Host-session=${token}` },
+  })
+  t.match(response.headers['set-cookie'], /^__Host-session=;.*Secure/)
+  t.match(response.headers['strict-transport-security'], 'max-age=31536000')
+})
+
+t.test('another provider takes the place of the local one', async (t) => {
+  const port = await freePort()
+  const origin = `http://localhost:${port}`
+  const provider = await startOidcServer(t, origin, {
+    clients: [
+      {
+        client_id: 'company-client',
+        client_secret: 'company secret',
+        redirect_uris: [`${origin}/auth/company/callback`],
+      },
+    ],
+  })
+  const example = await startExample(t, {
+    PORT: String(port),
+    OIDC_ISSUER: provider.issuer,
+    OIDC_CLIENT_ID: 'company-client',
+    OIDC_CLIENT_SECRET: 'company secret',
+    OIDC_LABEL: 'The Company',
+  })
+  const browser = new Browser()
+  t.match(await (await browser.get(`${origin}/`)).text(), 'You sign in with The Company')
+  const begun = await browser.get(`${origin}/auth/company`)
+  const callback = await answerAtProvider(browser, locationOf(begun), 'bo')
+  t.equal(locationOf(await browser.get(callback)), `${origin}/account`)
+  t.match(await (await browser.get(`${origin}/api/me`)).json(), {
+    name: 'Name of bo',
+    email: 'bo@acme.example',
+  })
+  t.equal(await statusOf(example, '/auth/local', browser), 404)
 })

@@ -1,0 +1,129 @@
+// @ts-check
+import formbody from '@fastify/formbody'
+import helmet from '@fastify/helmet'
+import rateLimit from '@fastify/rate-limit'
+import websocket from '@fastify/websocket'
+import Fastify from 'fastify'
+import gosesh, { bearerCredential, cookieCredential } from 'gosesh'
+import { oauth, oidc } from 'gosesh/oauth'
+import { sockets } from '../recipes/websocket.js'
+import { deviceClients, deviceMetadata } from './devices.js'
+import { drainOnClose } from './drain.js'
+import { apiRoutes } from './routes/api.js'
+import { handleErrors } from './routes/errors.js'
+import { pageRoutes } from './routes/pages.js'
+import { profileRoutes } from './routes/profile.js'
+import { publicRoutes } from './routes/public.js'
+import { sessionRoutes } from './routes/sessions.js'
+import { securityHeaders } from './security-headers.js'
+import { devicePage } from './views/device.js'
+import { signInErrorPage } from './views/notices.js'
+
+const minute = 60_000
+
+/**
+ * @typedef {object} AppOptions
+ * @property {string} origin Where browsers reach the application, such as `http://localhost:3000`.
+ * @property {Omit<import('./config.js').ProviderConfig, 'localPort'>} provider
+ * @property {Awaited<ReturnType<typeof import('./database.js').openDatabase>>} database Closed with the application.
+ * @property {import('fastify').FastifyServerOptions['logger']} [logger] Default: none.
+ * @property {number} [recentSignIn] How long ago a sign-in may be for what is sensitive. Default: 5 minutes.
+ * @property {number} [devicePollInterval] Between two polls of a device. Default: 5 seconds.
+ * @property {import('gosesh').Clock} [clock] Default: `Date`.
+ */
+
+/**
+ * Over plain http, which is for trying on this machine, the cookie is not `Secure`: Safari would not send it to
+ * localhost. Over https it has gosesh's own defaults, `__Host-session` and `Secure`.
+ *
+ * @param {string} origin
+ */
+function cookies(origin) {
+  if (origin.startsWith('https:')) return { session: {}, signIn: {} }
+  return {
+    session: { name: 'gosesh-example', secure: false },
+    signIn: { name: 'gosesh-example-sign-in', secure: false },
+  }
+}
+
+/** @param {AppOptions['provider']} provider */
+function openIdProvider({ issuer, clientId, clientSecret }) {
+  return oidc({
+    issuer,
+    clientId,
+    clientSecret,
+    userInfo: true,
+    // The provider asks anew each time: a recent session then means that the user was there recently.
+    authorizationParameters: { prompt: 'login' },
+    dangerouslyAllowInsecureIssuer: issuer.startsWith('http://127.0.0.1:'),
+  })
+}
+
+/**
+ * The application, not yet listening. Read it from top to bottom: each line is a part of it.
+ *
+ * @param {AppOptions} options
+ */
+export async function buildApp({
+  origin,
+  provider,
+  database: { store, profiles, close },
+  logger = false,
+  recentSignIn = 5 * minute,
+  devicePollInterval = 5_000,
+  clock = Date,
+}) {
+  const app = Fastify({ logger })
+  const cookie = cookies(origin)
+
+  drainOnClose(app)
+  // Before gosesh is registered, because hooks of this kind run in reverse order: the last flush comes first.
+  app.addHook('onClose', async () => close())
+  handleErrors(app)
+  await app.register(helmet, securityHeaders(origin, provider.issuer))
+  await app.register(rateLimit, { max: 600, timeWindow: minute })
+  await app.register(formbody)
+  // Before gosesh, so that it closes the connection of an upgrade that gosesh refuses.
+  await app.register(websocket)
+  await app.register(gosesh, {
+    store,
+    // A stale cookie would shadow a valid bearer token, so bearer comes first.
+    credentials: [bearerCredential(), cookieCredential(cookie.session)],
+    activityTracking: {},
+    clock,
+  })
+  await app.register(oauth, {
+    origin,
+    providers: { [provider.name]: openIdProvider(provider) },
+    signInPage: '/',
+    defaultPage: '/account',
+    signOutPage: '/signed-out',
+    metadata: deviceMetadata,
+    deviceAuthorization: {
+      clients: deviceClients,
+      interval: devicePollInterval,
+      page: (content, { session }) =>
+        devicePage({ ...content, user: session && profiles.get(session.userId) }).toString(),
+    },
+    backchannelLogout: true,
+    errorPage: (error) => signInErrorPage(error).toString(),
+    cookie: cookie.signIn,
+    clock,
+    async onSignIn({ provider, subject, profile }) {
+      const userId = await app.gosesh.upsertUser(`${provider}|${subject}`)
+      const { name, email } = profile
+      profiles.remember(userId, {
+        name: typeof name === 'string' ? name : subject,
+        email: typeof email === 'string' ? email : null,
+      })
+      return { userId }
+    },
+  })
+  app.register(sockets)
+  app.register(publicRoutes)
+  app.register(pageRoutes, { profiles, provider, origin, clock })
+  app.register(sessionRoutes)
+  app.register(profileRoutes, { profiles, provider, recentSignIn, clock })
+  app.register(apiRoutes, { prefix: '/api', profiles })
+  return app
+}

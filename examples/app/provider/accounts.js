@@ -1,0 +1,13 @@
+// @ts-check
+
+/** Who can sign in here. */
+export const accounts = [
+  { id: 'ada', name: 'Ada Lovelace', email: 'ada@local.example' },
+  { id: 'grace', name: 'Grace Hopper', email: 'grace@local.example' },
+  { id: 'alan', name: 'Alan Turing', email: 'alan@local.example' },
+]
+
+/** @param {string} id */
+export function findAccount(id) {
+  return accounts.find((account) => account.id === id)
+}

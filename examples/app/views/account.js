@@ -1,0 +1,91 @@
+// @ts-check
+import { html } from './html.js'
+import { deviceIcon } from './icons.js'
+import { layout } from './layout.js'
+import { timeAgo, timeOf } from './times.js'
+
+/** @typedef {import('../session-view.js').SessionView} SessionView */
+/** @typedef {import('../profiles.js').Profile} Profile */
+
+/** What the script shows in place of the page once its session has ended. */
+const endedTemplate = html`<template id="ended">
+      <section class="card hero">
+        <h1 tabindex="-1">You are signed out</h1>
+        <p class="lead">This device was signed out from another one.</p>
+        <a class="button primary wide" href="/">Sign in again</a>
+      </section>
+    </template>`
+
+/**
+ * @param {SessionView} session
+ * @param {Date} now
+ */
+function deviceItem({ id, current, device, createdAt, lastActivityAt }, now) {
+  return html`<li${current && html` class="current"`}>
+          ${deviceIcon(device.kind)}
+          <div>
+            <p class="device">${device.name}${current && html` <span class="badge">This device</span>`}</p>
+            <p class="quiet">Active ${timeAgo(lastActivityAt, now)}</p>
+            <p class="quiet">Signed in ${timeOf(createdAt)}</p>
+          </div>
+          <form method="post" action="/sessions/${id}/sign-out">
+            <button>Sign out<span class="unseen"> ${current ? 'this device' : device.name}</span></button>
+          </form>
+        </li>`
+}
+
+/** @param {number} others */
+function allButtons(others) {
+  return html`<div class="actions">
+        <form method="post" action="/sign-out-others">
+          <button class="primary"${others === 0 && html` disabled`}>Sign out all others</button>
+        </form>
+        <form method="post" action="/sign-out-everywhere">
+          <button class="danger">Sign out everywhere</button>
+        </form>
+      </div>`
+}
+
+/**
+ * @param {object} state
+ * @param {Profile} state.user
+ * @param {SessionView[]} state.sessions
+ * @param {string | null} state.notice
+ * @param {string} state.cliCommand
+ * @param {Date} state.now
+ */
+export function accountPage({ user, sessions, notice, cliCommand, now }) {
+  const others = sessions.filter(({ current }) => !current).length
+  return layout({
+    title: 'Your devices',
+    user,
+    page: 'account',
+    head: html`<script type="module" src="/public/live.js"></script>`,
+    main: html`<main id="main">
+      ${notice !== null && html`<p class="notice" role="status">${notice}</p>`}
+      <div>
+        <h1>Your devices</h1>
+        <p class="lead">Signed in as <strong>${user.name}</strong>${user.email !== null && html` (${user.email})`}</p>
+      </div>
+      <section class="card" aria-labelledby="devices">
+        <h2 id="devices">${others === 0 ? 'Signed in on this device only' : `Signed in on ${others + 1} devices`}</h2>
+        <ul class="devices">
+        ${sessions.map((session) => deviceItem(session, now))}
+        </ul>
+        ${allButtons(others)}
+      </section>
+      <section class="card" aria-labelledby="more">
+        <h2 id="more">Add another device</h2>
+        <p>Sign in from a second browser or a private window, or from a terminal:</p>
+        <pre><code>${cliCommand}</code></pre>
+        <p>It shows a code, which you type on the page <a href="/auth/device">Connect a device</a>.</p>
+      </section>
+      <section class="card" aria-labelledby="provider">
+        <h2 id="provider">At the provider, too</h2>
+        <p>This ends the session here, and then asks the provider to end its own.</p>
+        <form method="post" action="/auth/sign-out?provider"><button>Sign out here and at the provider</button></form>
+      </section>
+    </main>
+    ${endedTemplate}`,
+  })
+}

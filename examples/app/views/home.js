@@ -1,0 +1,24 @@
+// @ts-check
+import { html } from './html.js'
+import { layout } from './layout.js'
+
+/**
+ * @param {object} state
+ * @param {{ url: string, label: string }} state.signIn
+ * @param {boolean} state.goesOn Whether a page was asked for that needs a session.
+ */
+export function homePage({ signIn, goesOn }) {
+  return layout({
+    title: 'Sign in',
+    main: html`<main id="main" class="narrow">
+      <section class="card hero">
+        <img src="/public/icon.svg" alt="" width="56" height="56">
+        <h1>${goesOn ? 'Sign in to go on' : 'See where you are signed in'}</h1>
+        <p class="lead">Every device on one page, with the time it was last used. Sign out any of them from here, and
+          it is signed out at once.</p>
+        <a class="button primary wide" href="${signIn.url}">Sign in</a>
+        <p class="quiet">You sign in with ${signIn.label}.</p>
+      </section>
+    </main>`,
+  })
+}
