@@ -73,8 +73,10 @@ t.test('the guards answer 401 without a session', async (t) => {
   })
   const { cookie } = await signIn(app)
   for (const url of ['/config', '/method', '/hook', '/auth', '/group']) {
-    const refused = await app.inject(url)
-    t.match(refused.json(), { statusCode: 401, code: 'GOSESH_ERR_UNAUTHENTICATED' }, url)
+    for (const headers of [{}, { cookie: `__Host-session=${'x'.repeat(43)}` }]) {
+      const refused = await app.inject({ url, headers })
+      t.match(refused.json(), { statusCode: 401, code: 'GOSESH_ERR_UNAUTHENTICATED' }, url)
+    }
     t.equal((await app.inject({ url, headers: { cookie } })).statusCode, 200, url)
   }
 })

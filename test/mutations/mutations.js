@@ -111,7 +111,7 @@ export const mutations = [
     file: 'lib/request.ts',
     text: 'else if (policy.required) throw this.#refuse(request, reply)',
     replacement: '',
-    test: cve,
+    test: 'test/plugin.test.ts',
   },
   {
     check: 'a guarded route refuses a token that is good no longer',
@@ -119,7 +119,7 @@ export const mutations = [
     file: 'lib/request.ts',
     text: 'else if (required) error = this.#refuse(request, reply)',
     replacement: '',
-    test: attacks,
+    test: 'test/sessions.test.ts',
   },
   {
     check: 'a page of another origin sends no unsafe request with the cookie',
@@ -149,8 +149,8 @@ export const mutations = [
     check: 'the cookie is Secure',
     requirement: '3.3.1',
     file: 'lib/credentials/cookie.ts',
-    text: 'secure: checkBoolean(',
-    replacement: 'secure: false && checkBoolean(',
+    text: 'const common = { ...attributes,',
+    replacement: 'const common = { ...attributes, secure: false,',
     test: cve,
   },
   {
