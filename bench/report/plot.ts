@@ -53,6 +53,7 @@ export function plot(curves: readonly Curve[]): string {
   )
   const size = `width="${width * curves.length}" height="${height}"`
   return `<svg xmlns="http://www.w3.org/2000/svg" ${size} font-family="sans-serif">
+<title>${escaped(curves.map(({ title }) => title).join('; '))}</title>
 <rect width="100%" height="100%" fill="#fff"/>
 ${panels.join('\n')}
 </svg>

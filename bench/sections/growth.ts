@@ -145,7 +145,7 @@ function growthSeries({ store, sizes, comparison }: Growth): Series {
 export const growth: Section = {
   title: 'Growth',
   async run({ quick }) {
-    const upToMillion = quick ? [1_000, 100_000, 1_000_000] : [1_000, 10_000, 100_000, 1_000_000]
+    const upToMillion = quick ? [1_000, 1_000_000] : [1_000, 10_000, 100_000, 1_000_000]
     const results = [
       await growthOf('memory', upToMillion, quick),
       await growthOf('redis', upToMillion, quick),
