@@ -1,9 +1,9 @@
 import type { SessionId } from './session.js'
 
 /**
- * Why a session ended. `signedOut`: by `signOut` or `deleteSession`. `everywhere`: with all of its user's. `all`: with
- * everybody's. `replaced`: by a sign-in on the same cookie. `evicted`: by a sign-in past `maxSessionsPerUser`.
- * `expired`: a deadline had passed, or `notBefore` refuses it, when it was looked at.
+ * Why a session ended. `signedOut`: by `signOut`, `deleteSession` or `deleteSessionsByMetadata`. `everywhere`: with all
+ * of its user's. `all`: with everybody's. `replaced`: by a sign-in on the same cookie. `evicted`: by a sign-in past
+ * `maxSessionsPerUser`. `expired`: a deadline had passed, or `notBefore` refuses it, when it was looked at.
  */
 export type SessionEndReason = 'signedOut' | 'everywhere' | 'all' | 'replaced' | 'evicted' | 'expired'
 
@@ -26,6 +26,7 @@ export interface VerifyMessage {
   /** `verified`, `absent` (no such session, or revoked meanwhile), `expired`, or `failed` (see `error`). */
   readonly outcome: 'verified' | 'absent' | 'expired' | 'failed'
   readonly sessionId: SessionId
+  /** `null` unless the outcome is `verified`. */
   readonly userId: string | null
   readonly durationMs: number
   readonly error: unknown
@@ -42,10 +43,13 @@ export interface SignInMessage {
   readonly error: unknown
 }
 
-/** Published to `gosesh:sign-out` when `signOut` ended what there was to end, or could not. */
+/**
+ * Published to `gosesh:sign-out` when `signOut` ended what there was to end, or could not; not where the request
+ * carried no session token.
+ */
 export interface SignOutMessage {
-  /** `null` where the request carried no session token. */
   readonly sessionId: SessionId | null
+  /** `null` where the session was not verified, as on a route with `config.session` `false`. */
   readonly userId: string | null
   readonly everywhere: boolean
   readonly durationMs: number
@@ -54,9 +58,11 @@ export interface SignOutMessage {
 
 /** Published to `gosesh:cross-origin` when a request was refused. */
 export interface CrossOriginMessage {
+  /** `null`, as is `userId`, where `signIn` refused. */
   readonly sessionId: SessionId | null
   readonly userId: string | null
   readonly method: string
+  /** What the request said in `Origin`; `null` where it had none. */
   readonly origin: string | null
 }
 

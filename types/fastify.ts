@@ -28,13 +28,17 @@ declare module 'fastify' {
   interface FastifyReply {
     /**
      * Begins a session and writes its credential; the session that the same credential presented is deleted. Await it
-     * before the reply is sent, streamed or hijacked. Rejects with 403 `GOSESH_ERR_CROSS_ORIGIN` for a request of an
-     * unsafe method from a page of another origin,
-     * with 503 where the store cannot, and with `GOSESH_ERR_CREDENTIAL_NOT_WRITABLE` where no credential can be
-     * written, and with 409 `GOSESH_ERR_TOO_MANY_SESSIONS` where `maxSessionsPerUser` refuses.
+     * before the reply is sent, streamed or hijacked; else it rejects with `GOSESH_ERR_REPLY_SENT`. Rejects with 403
+     * `GOSESH_ERR_CROSS_ORIGIN` for a request of an unsafe method from a page of another origin, with 503 where the
+     * store cannot (`GOSESH_ERR_STORE_FULL` where it is full), with 409 `GOSESH_ERR_TOO_MANY_SESSIONS` where
+     * `maxSessionsPerUser` refuses, with `GOSESH_ERR_CREDENTIAL_NOT_WRITABLE` where no credential can be written, and
+     * with `GOSESH_ERR_USER_ID` (400 for a string), `GOSESH_ERR_METADATA` or `GOSESH_ERR_OPTION` on bad input.
      */
     signIn(userId: string, options?: SignInOptions): Promise<Session>
-    /** Ends the session, or all of the user's, then clears the credential. Rejects with 503 where the store cannot. */
+    /**
+     * Ends the session, or all of the user's, then clears the credential, also where there is no session. Rejects with
+     * 503 where the store cannot, and with `GOSESH_ERR_OPTION` on a wrong option.
+     */
     signOut(options?: SignOutOptions): Promise<void>
   }
 

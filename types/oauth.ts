@@ -10,7 +10,10 @@ export type ClientAuthentication = 'client_secret_basic' | 'client_secret_post' 
 /** What every provider is configured with. */
 export interface ProviderOptions {
   readonly clientId: string
-  /** A function is called for each use: for a secret that is a short-lived token, as Apple's. Default: none, a public client. */
+  /**
+   * A function is called for each use: for a secret that is a short-lived token, as Apple's. Default: none, a public
+   * client.
+   */
   readonly clientSecret?: string | (() => string) | undefined
   /**
    * One of the three names, or what openid-client makes, such as `PrivateKeyJwt(key)`. Default: the provider's own
@@ -154,7 +157,10 @@ export interface OAuthOptions {
   readonly defaultPage?: string | undefined
   /** Where a browser goes after sign-out. Default: `/`. */
   readonly signOutPage?: string | undefined
-  /** Where a browser signs in. Default: the route of the only provider. */
+  /**
+   * Where a browser signs in. Default: the route of the only provider; with several there is none, and
+   * `deviceAuthorization` needs one.
+   */
   readonly signInPage?: string | undefined
   /** Origins beside `origin` to which `next` may lead. Default: none. */
   readonly allowedReturnOrigins?: readonly string[] | undefined
@@ -191,6 +197,7 @@ declare module 'fastify' {
     /**
      * Makes a hook that sends a browser's page navigation without a session to `url`, with `?next=` the page that was
      * asked for; anything else without a session is answered 401 `GOSESH_ERR_UNAUTHENTICATED`. Default: `signInPage`.
+     * Throws `GOSESH_ERR_OPTION` where there is neither, and on what is no path.
      */
     redirectToSignIn(
       url?: string,

@@ -30,7 +30,10 @@ export interface ActivityTrackingOptions {
   readonly onFlushError?: ((error: FlushError) => void) | undefined
 }
 
-/** Options of `app.register(gosesh, options)`. A wrong one rejects start-up with `GOSESH_ERR_OPTION`. */
+/**
+ * Options of `app.register(gosesh, options)`. A wrong one rejects start-up with `GOSESH_ERR_OPTION`, and one that needs
+ * a method which the store lacks with `GOSESH_ERR_STORE_CAPABILITY`.
+ */
 export interface GoseshOptions {
   /** Where sessions are kept; as a function it is called in `onReady`. Default: a new `MemoryStore`. */
   readonly store?:
@@ -69,7 +72,8 @@ export interface GoseshOptions {
   readonly dangerouslyAllowCrossOriginRequests?: boolean | undefined
   /**
    * Sessions that a user may have at once (OWASP ASVS 7.1.2); needs a store that lists. A number ends the least
-   * recently active one at a sign-in past it. Default: no limit.
+   * recently active one at a sign-in past it. Sign-ins of one user that run at once may pass it, by at most their
+   * number. Default: no limit.
    */
   readonly maxSessionsPerUser?: number | SessionLimitOptions | undefined
   /** Every session created before this time is refused, as after an incident (OWASP ASVS 7.4.5). Default: none is. */
@@ -105,14 +109,15 @@ export interface CreateSessionOptions {
   readonly idleTimeout?: number | null | undefined
   /** Milliseconds after which the session ends whatever happens. Default: the credential's. */
   readonly absoluteTimeout?: number | undefined
-  /** Kept with the session; at most 4 KiB as JSON. Default: `null`. */
+  /** Strings, kept with the session; at most 4 KiB as JSON. Default: `null`. */
   readonly metadata?: SessionMetadata | null | undefined
 }
 
 /** Options of `reply.signIn`. */
 export interface SignInOptions extends CreateSessionOptions {
   /**
-   * For a caller that verified a one-time state itself, such as a provider's form_post callback. Default: `false`.
+   * Whether a page of another origin may have sent the request: for a caller that verified a one-time state itself,
+   * such as a provider's form_post callback. Default: `false`.
    */
   readonly allowCrossOrigin?: boolean | undefined
 }

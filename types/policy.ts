@@ -19,12 +19,14 @@ export interface EffectivePolicy {
   readonly refreshInterval: number
   readonly storeTimeout: number
   readonly maxPendingStoreCalls: number
-  /** `null`: expired sessions are not swept, or vanish from the store by themselves. */
+  /** `null`: expired sessions are not swept, or vanish from the store by themselves; and until the store is known. */
   readonly sweepInterval: number | null
   readonly crossOriginProtection: boolean
   readonly trustedOrigins: readonly string[]
   readonly maxSessionsPerUser: Required<SessionLimitOptions> | null
+  /** As ISO 8601; `null`: no session is refused. */
   readonly notBefore: string | null
+  /** `null`: no more than each session's own absolute timeout. */
   readonly maxAge: number | null
   readonly clearSiteData: readonly ClearSiteDataType[]
   readonly bindSessionToLog: boolean

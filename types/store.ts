@@ -35,7 +35,7 @@ export interface ActivityRecorder {
   batchRecordActivity(updates: ReadonlyMap<SessionId, Date>): Promise<number>
 }
 
-/** Capability that `app.gosesh.listUserSessions` needs. */
+/** Capability that `app.gosesh.listUserSessions` and `maxSessionsPerUser` need. */
 export interface SessionLister {
   /** Every session of the user; it may include expired ones. */
   listUserSessions(userId: string): Promise<Session[]>
@@ -55,15 +55,16 @@ export interface SelfExpiring {
 
 /** Capability that `app.gosesh.deleteAllSessions` needs. */
 export interface AllSessionsDeleter {
+  /** Resolves how many. */
   deleteAllSessions(): Promise<number>
 }
 
-/** Capability that back-channel logout of `gosesh/oauth` needs. */
+/** Capability that `app.gosesh.deleteSessionsByMetadata` and back-channel logout of `gosesh/oauth` need. */
 export interface MetadataSessionsDeleter {
   /**
    * Deletes every session that was created before the call began and whose metadata holds all the given pairs;
-   * resolves their ids, each to one caller only. No pairs match no session. Every store finds sessions by `oidc_sub` and
-   * `oidc_sid` without reading all of them; one that cannot search by other keys rejects with `GOSESH_ERR_OPTION`.
+   * resolves their ids, each to one caller only. No pairs match no session. Every store finds sessions by `oidc_sub`
+   * and `oidc_sid` without reading all of them; one that cannot search by other keys rejects with `GOSESH_ERR_OPTION`.
    */
   deleteSessionsByMetadata(pairs: SessionMetadata): Promise<SessionId[]>
 }
