@@ -116,6 +116,9 @@ function checkCredential(name: string, value: unknown): void {
     throw optionError(`${name}.challenge`, challenge, 'an authentication scheme, or null')
   }
   if (ambient !== undefined) checkBoolean(`${name}.ambient`, ambient)
+  if (idleTimeout === undefined) {
+    throw optionError(`${name}.idleTimeout`, idleTimeout, 'milliseconds, or null for no idle limit')
+  }
   for (const key of ['write', 'clear', 'transportProblem']) {
     const method = credential[key]
     if (method !== undefined && typeof method !== 'function') {

@@ -36,6 +36,10 @@ t.test('a wrong option fails start-up, naming the option, the value and what wou
     ],
     [{ credentials: [{ ...bearerCredential(), absoluteTimeout: 0 }] }, /^Option absoluteTimeout is 0/],
     [
+      { credentials: [{ ...bearerCredential(), idleTimeout: undefined }] },
+      /^Option credentials\[0\].idleTimeout is undefined; expected milliseconds, or null/,
+    ],
+    [
       { store: MemoryStore },
       /^Option store is \[class MemoryStore\]; expected an instance, such as new MemoryStore/,
     ],
