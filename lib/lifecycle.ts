@@ -2,11 +2,12 @@ import type { FastifyInstance } from 'fastify'
 import type { SelfExpiring, SessionStore } from '../types/store.js'
 import { ActivityFlusher, PublicTracker } from './activity/tracker.js'
 import { hasCapability, requireCapability } from './capabilities.js'
-import { checkLogger, checkStore, isPromise, type Settings } from './options.js'
+import { checkLogger, checkStore, type Settings } from './options.js'
 import { SessionEvents } from './session/events.js'
 import type { Runtime } from './session/runtime.js'
 import { StoreCalls } from './session/store-calls.js'
 import { Sweeper } from './session/sweeper.js'
+import { isPromise } from './timing.js'
 
 const minSweepGrace = 5 * 60_000
 const defaultSweepInterval = 10 * 60_000
@@ -35,7 +36,7 @@ export class Lifecycle {
     const { store, clock, refreshInterval, notBefore, maxAge, maxSessionsPerUser } = settings
     this.#settings = settings
     // Awaited in `onReady`; a rejection until then is not an unhandled one.
-    if (isPromise(store)) store.catch(() => {})
+    if (isPromise(store)) store.then(undefined, () => {})
     this.runtime = {
       clock,
       refreshInterval,

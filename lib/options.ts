@@ -23,6 +23,7 @@ import type { FlushError } from './errors.js'
 import { checkClearSiteData, checkOrigins, checkPolicy } from './policy-options.js'
 import type { SessionPolicy } from './session/policy.js'
 import { MemoryStore } from './stores/memory.js'
+import { isPromise } from './timing.js'
 
 /** Options as the plugin uses them: checked, complete and frozen. */
 export interface Settings extends SessionPolicy {
@@ -76,10 +77,6 @@ const storeMethods = [
   'deleteSession',
   'deleteUserSessions',
 ] as const satisfies readonly (keyof SessionStore)[]
-
-export function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
-  return hasMethods(value, ['then', 'catch'])
-}
 
 /** Returns the store; throws `GOSESH_ERR_OPTION` where it lacks one of the six methods. */
 export function checkStore(store: unknown): SessionStore {

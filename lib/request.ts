@@ -7,7 +7,7 @@ import { checkLifetime } from './check.js'
 import { type Presented, resolveCredential } from './credentials/resolve.js'
 import { type CrossOriginPolicy, crossOriginError, isAmbient } from './cross-origin.js'
 import { GoseshError } from './errors.js'
-import { type RoutePolicy, routePolicy } from './route-policy.js'
+import { routePolicy } from './route-policy.js'
 import type { SessionEvents } from './session/events.js'
 import type { Verifier } from './session/verifier.js'
 
@@ -33,6 +33,13 @@ export interface GuardParts {
   readonly bindSessionToLog: boolean
 }
 
+/** A request with a token, and what is known of it before its session is. */
+interface Arrival extends Presented {
+  readonly required: boolean
+  readonly activity: boolean
+  readonly refused: boolean
+}
+
 /** What the plugin does when a request arrives. */
 export class RequestGuard {
   readonly #parts: GuardParts
@@ -43,21 +50,23 @@ export class RequestGuard {
     this.#challenge = parts.credentials.find((credential) => credential.challenge !== null)?.challenge ?? null
   }
 
-  /** The `onRequest` hook. An anonymous request is answered in the same turn. */
+  /** The `onRequest` hook. A request that need not wait for the store is answered in the same turn. */
   readonly onRequest = (
     request: Writable<FastifyRequest>,
     reply: FastifyReply,
     done: HookHandlerDoneFunction,
   ): void => {
+    let arrival: Arrival | null = null
     let error: Error | undefined
-    let asked = false
     try {
       // A context inside this one that registered gosesh before has sessions of its own, and hears this hook too.
-      asked = request.server.gosesh === this.#parts.manager && this.#begin(request, reply, done)
+      if (request.server.gosesh === this.#parts.manager) arrival = this.#begin(request, reply)
     } catch (thrown) {
       error = thrown as Error
     }
-    if (!asked) done(error)
+    // Outside of what catches: the rest of the request runs inside of `done`.
+    if (arrival === null) done(error)
+    else this.#verify(request, reply, arrival, done)
   }
 
   /** The hook of `app.requireRecentSignIn(maxAge)`. */
@@ -79,39 +88,41 @@ export class RequestGuard {
     throw this.#unauthenticated(request)
   }
 
-  /** Whether the store is asked, and calls `done`. Throws what refuses the request. */
-  #begin(request: Writable<FastifyRequest>, reply: FastifyReply, done: HookHandlerDoneFunction): boolean {
+  /** What the store is to be asked, if anything. Throws what refuses the request. */
+  #begin(request: Writable<FastifyRequest>, reply: FastifyReply): Arrival | null {
     // A context that was there before gosesh hears the hook but was not given the decorated properties.
     request.session = null
     request[verifiedBy] = null
-    const policy = routePolicy(request.routeOptions.config?.session)
-    const presented = policy.enabled ? resolveCredential(this.#parts.credentials, request) : null
-    if (presented !== null) this.#verify(request, reply, presented, policy, done)
-    else if (policy.required) throw this.#refuse(request, reply)
-    return presented !== null
+    const { enabled, required, activity } = routePolicy(request.routeOptions.config?.session)
+    const presented = enabled ? resolveCredential(this.#parts.credentials, request) : null
+    if (presented !== null) {
+      const { credential, token } = presented
+      // Known before the session is, so that a request which will be refused keeps nothing alive.
+      const refused = isAmbient(credential) && this.#parts.crossOrigin.refuses(request)
+      return { credential, token, required, activity: activity && !refused, refused }
+    }
+    if (required) throw this.#refuse(request, reply)
+    return null
   }
 
   #verify(
     request: Writable<FastifyRequest>,
     reply: FastifyReply,
-    { credential, token }: Presented,
-    { required, activity }: RoutePolicy,
+    arrival: Arrival,
     done: HookHandlerDoneFunction,
   ): void {
-    const { verifier, clock, crossOrigin } = this.#parts
-    // Known before the session is, so that a request which will be refused keeps nothing alive.
-    const refused = isAmbient(credential) && crossOrigin.refuses(request)
+    const { verifier, clock } = this.#parts
     const onSession = (session: Session | null): void => {
       let error: Error | undefined
       try {
-        if (session !== null) this.#admit(request, reply, session, credential, refused)
-        else if (required) error = this.#refuse(request, reply)
+        if (session !== null) this.#admit(request, reply, session, arrival)
+        else if (arrival.required) error = this.#refuse(request, reply)
       } catch (thrown) {
         error = thrown as Error
       }
       done(error)
     }
-    verifier.verify(token, clock.now(), activity && !refused, onSession, done as (error: unknown) => void)
+    verifier.verify(arrival.token, clock.now(), arrival.activity, onSession, done as (error: unknown) => void)
   }
 
   /** Throws 403 `GOSESH_ERR_CROSS_ORIGIN` where the request is refused. */
@@ -119,8 +130,7 @@ export class RequestGuard {
     request: Writable<FastifyRequest>,
     reply: FastifyReply,
     session: Session,
-    credential: Credential,
-    refused: boolean,
+    { credential, refused }: Arrival,
   ): void {
     request[verifiedBy] = credential
     if (refused) throw crossOriginError(request, session, this.#parts.events)

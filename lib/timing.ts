@@ -1,3 +1,8 @@
+/** Whether it is a promise, of any kind. */
+export function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
+  return typeof (value as Partial<PromiseLike<T>> | null | undefined)?.then === 'function'
+}
+
 /** Settles as `promise` does, or rejects with `late()` after `ms` milliseconds; what arrives later is ignored. */
 export function within<T>(promise: Promise<T>, ms: number, late: () => Error): Promise<T> {
   return new Promise((resolve, reject) => {

@@ -16,8 +16,11 @@ export interface SessionStore {
   upsertUser(authProviderId: string): Promise<string>
   /** Inserts; rejects where the id exists, and never overwrites. */
   createSession(session: Session): Promise<void>
-  /** Resolves the session, or `null` where it is absent. It may return one that has expired. */
-  getSession(id: SessionId): Promise<Session | null>
+  /**
+   * The session, or `null` where it is absent. It may return one that has expired. A store that has the answer at hand
+   * may return it as it is: a request then waits for nothing.
+   */
+  getSession(id: SessionId): Session | null | Promise<Session | null>
   /** Moves times forward on a session that exists. Resolves whether it exists, moved or not. */
   extendSession(id: SessionId, to: SessionExtension): Promise<boolean>
   /** Resolves whether there was such a session. */

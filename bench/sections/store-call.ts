@@ -24,11 +24,13 @@ export const storeCall: Section = {
     await seedStore(store, 0, 1_000)
     const ids = Array.from(sessionsFrom(0, 1_000), ({ id }) => id)
     const calls = new StoreCalls(store, { storeTimeout: 2_000, maxPendingStoreCalls: 1_000 })
+    // As of a store that has to be waited for: what is answered at once is not bounded.
+    const read = async (id: SessionId): Promise<unknown> => store.getSession(id)
     const { baseline, subject, ratio } = await compareInRounds({
       rounds: quick ? 51 : 201,
       operations,
-      baseline: () => inWaves(ids, (id) => store.getSession(id)),
-      subject: () => inWaves(ids, (id) => calls.run('getSession', (bare) => bare.getSession(id))),
+      baseline: () => inWaves(ids, read),
+      subject: () => inWaves(ids, (id) => calls.run('getSession', () => read(id))),
     })
     const cost = subject.median - baseline.median
     const share = (cpu: number | undefined): string =>
@@ -36,25 +38,17 @@ export const storeCall: Section = {
     return {
       tables: [
         {
-          title: 'A read of the memory store, bare and with bounded waiting',
+          title: 'A read that resolves in the same turn, bare and with bounded waiting',
           columns: ['', 'ns a call', 'ratio'],
           rows: [
-            ['`store.getSession`', showSpread(baseline), ''],
+            ['bare', showSpread(baseline), ''],
             ['through `StoreCalls`', showSpread(subject), showSpread(ratio)],
           ],
         },
         {
           title: 'What bounded waiting adds to a request',
-          columns: ['', 'ns', 'of a request, memory', 'of a request, Redis', 'of a request, PostgreSQL'],
-          rows: [
-            [
-              'bounded waiting',
-              show(cost),
-              share(figures.memoryCpu),
-              share(figures.redisCpu),
-              share(figures.postgresCpu),
-            ],
-          ],
+          columns: ['', 'ns', 'of a request, Redis', 'of a request, PostgreSQL'],
+          rows: [['bounded waiting', show(cost), share(figures.redisCpu), share(figures.postgresCpu)]],
         },
       ],
       goals: [],

@@ -25,8 +25,13 @@ export interface Runtime {
   } | null
 }
 
+/** The error for a call while the store is not known. */
+export function notReady(): GoseshError {
+  return new GoseshError('GOSESH_ERR_NOT_READY')
+}
+
 /** The store's calls; throws `GOSESH_ERR_NOT_READY` while the store is not known. */
 export function storeCalls(runtime: Runtime): StoreCalls {
-  if (runtime.calls === null) throw new GoseshError('GOSESH_ERR_NOT_READY')
+  if (runtime.calls === null) throw notReady()
   return runtime.calls
 }

@@ -1,5 +1,6 @@
 import type { SessionStore } from '../../types/store.js'
 import { GoseshError } from '../errors.js'
+import { isPromise } from '../timing.js'
 import { WaitingCalls } from './waiting-calls.js'
 
 export interface StoreCallsSettings {
@@ -31,26 +32,48 @@ export class StoreCalls<S extends SessionStore = SessionStore> {
   }
 
   /** Resolves what `call` does; rejects with a `GoseshError`: the store's own, or `GOSESH_ERR_STORE_UNAVAILABLE`. */
-  run<T>(method: string, call: (store: S) => Promise<T>): Promise<T> {
+  run<T>(method: string, call: (store: S) => T | Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => this.start(method, call, resolve, reject))
   }
 
-  /** As `run`, but it tells one of two functions, later and once: a promise less for what every request waits for. */
+  /**
+   * As `run`, but it tells one of two functions, once: at once what the store answers at once, else later. That is a
+   * promise less for what every request waits for.
+   */
   start<T>(
     method: string,
-    call: (store: S) => Promise<T>,
+    call: (store: S) => T | Promise<T>,
+    onAnswer: (value: T) => void,
+    onFailure: (error: GoseshError) => void,
+  ): void {
+    const answer = this.#ask(call)
+    if (isPromise(answer)) this.#wait(method, answer, onAnswer, onFailure)
+    else onAnswer(answer)
+  }
+
+  /** What the store answers; a promise also where it throws instead of rejecting, and where too many wait already. */
+  #ask<T>(call: (store: S) => T | Promise<T>): T | Promise<T> {
+    const { maxPendingStoreCalls } = this.#settings
+    if (this.#waiting.size >= maxPendingStoreCalls) {
+      return Promise.reject(new Error(`${maxPendingStoreCalls} calls wait for the store already`))
+    }
+    try {
+      return call(this.store)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  #wait<T>(
+    method: string,
+    answer: Promise<T>,
     onAnswer: (value: T) => void,
     onFailure: (error: GoseshError) => void,
   ): void {
     const waiting = this.#waiting
     const fail = (error: unknown): void => onFailure(storeError(method, error))
-    if (waiting.size >= this.#settings.maxPendingStoreCalls) {
-      const { maxPendingStoreCalls } = this.#settings
-      queueMicrotask(() => fail(new Error(`${maxPendingStoreCalls} calls wait for the store already`)))
-      return
-    }
     const started = waiting.add(() => fail(new Error(`no answer in ${this.#settings.storeTimeout} ms`)))
-    attempt(call, this.store).then(
+    Promise.resolve(answer).then(
       (value) => {
         if (waiting.end(started)) onAnswer(value)
       },
@@ -67,14 +90,5 @@ export class StoreCalls<S extends SessionStore = SessionStore> {
     } catch (error) {
       throw storeError(method, error)
     }
-  }
-}
-
-/** A promise, also where a store throws instead of rejecting, or answers without one. */
-function attempt<S, T>(call: (store: S) => Promise<T>, store: S): Promise<T> {
-  try {
-    return Promise.resolve(call(store))
-  } catch (error) {
-    return Promise.reject(error)
   }
 }

@@ -6,7 +6,7 @@ import { channels } from '../diagnostics.js'
 import { sessionIdOf } from '../token.js'
 import { extensionBeforeFlush, extensionOnRefresh, withActivity } from './lifetime.js'
 import { liveSession } from './policy.js'
-import { type Runtime, storeCalls } from './runtime.js'
+import { notReady, type Runtime, storeCalls } from './runtime.js'
 import { storeError } from './store-calls.js'
 
 /** The live session, or why there is none. */
@@ -39,8 +39,8 @@ export class Verifier {
 
   /**
    * The live session of the token as it stood at `at`, or `null`. One store read; a write only for a session that is
-   * due for an extension. One of the two functions is told, later and once, and must not throw: every request passes
-   * here, and a promise costs more than the rest of it.
+   * due for an extension. One of the two functions is told, once, at once where the store answers at once, and must not
+   * throw: every request passes here, and a promise costs more than the rest of it.
    */
   verify(
     token: SessionToken,
@@ -72,7 +72,9 @@ export class Verifier {
       if (verdict instanceof Promise) verdict.then(onVerdict, onFailure)
       else onVerdict(verdict)
     }
-    storeCalls(this.#runtime).start('getSession', (store) => store.getSession(id), onAnswer, onFailure)
+    const { calls } = this.#runtime
+    if (calls === null) onFailure(notReady())
+    else calls.start('getSession', (store) => store.getSession(id), onAnswer, onFailure)
   }
 
   #judgeStored(

@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import Fastify from 'fastify'
 import t from 'tap'
+import gosesh from '../../lib/index.js'
 import { StoreCalls } from '../../lib/session/store-calls.js'
-import { buildApp, signIn } from '../helpers/app.js'
+import { addRoutes, buildApp, signIn, whoami } from '../helpers/app.js'
 import { fakeTime, settle } from '../helpers/clock.js'
 import { WatchedStore } from '../helpers/store.js'
 
@@ -19,7 +21,7 @@ function heldCall(): { call: () => Promise<string>; answer: (value: string) => v
 t.test('a call settles as the store does', async (t) => {
   const calls = new StoreCalls(new WatchedStore(), settings)
   t.equal(await calls.run('one', async () => 1), 1)
-  t.equal(await calls.run('plain', () => 2 as never), 2, 'also where a store answers without a promise')
+  t.equal(await calls.run('plain', () => 2), 2, 'also where a store answers without a promise')
   const cause = new Error('refused')
   const failing = { code: 'GOSESH_ERR_STORE_UNAVAILABLE', cause, message: /\(two\)$/ }
   await t.rejects(
@@ -30,6 +32,37 @@ t.test('a call settles as the store does', async (t) => {
     throw cause
   })
   await t.rejects(throwing, failing)
+})
+
+t.test('an answer without a promise is told at once', (t) => {
+  const calls = new StoreCalls(new WatchedStore(), settings)
+  const told: unknown[] = []
+  const tell = (value: unknown): void => void told.push(value)
+  calls.start('plain', () => null, tell, tell)
+  t.same(told, [null])
+  t.end()
+})
+
+t.test('with a store that answers at once a request goes on in the same turn', async (t) => {
+  const app = Fastify()
+  t.teardown(() => app.close())
+  const order: string[] = []
+  app.addHook('onRequest', (_request, _reply, done) => {
+    queueMicrotask(() => order.push('the next turn'))
+    done()
+  })
+  app.register(gosesh)
+  app.register(async (inner) => {
+    inner.addHook('onRequest', (request, _reply, done) => {
+      order.push(`the next hook, for ${request.session?.userId}`)
+      done()
+    })
+    addRoutes(inner)
+  })
+  const { cookie } = await signIn(app)
+  order.length = 0
+  await whoami(app, cookie)
+  t.same(order, ['the next hook, for ada', 'the next turn'])
 })
 
 t.test('every call has its own time, and answers in any order', async (t) => {
