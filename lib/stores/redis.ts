@@ -161,8 +161,8 @@ export class RedisStore
     })
   }
 
-  async getSession(id: SessionId): Promise<Session | null> {
-    return decodeSession(id, await this.#connection.get(this.#keyOf(id)))
+  getSession(id: SessionId): Promise<Session | null> {
+    return this.#connection.get(this.#keyOf(id), (value) => decodeSession(id, value))
   }
 
   async extendSession(id: SessionId, to: SessionExtension): Promise<boolean> {

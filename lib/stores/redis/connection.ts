@@ -33,11 +33,12 @@ export class Connection {
     this.#driver = driver
   }
 
-  async get(key: string): Promise<unknown> {
+  /** What `decode` makes of the value, or of `null`. Rejects with what it throws where that has a code. */
+  async get<T>(key: string, decode: (value: unknown) => T): Promise<T> {
     try {
-      return await this.#driver.get(key)
+      return decode(await this.#driver.get(key))
     } catch (cause) {
-      throw unavailable(cause)
+      throw cause instanceof GoseshError ? cause : unavailable(cause)
     }
   }
 

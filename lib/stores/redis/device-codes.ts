@@ -76,7 +76,7 @@ export class DeviceCodes {
   }
 
   async #idOf(userCodeId: UserCodeId): Promise<DeviceCodeId | null> {
-    return (await this.#connection.get(this.#userCodeKey(userCodeId))) as DeviceCodeId | null
+    return await this.#connection.get(this.#userCodeKey(userCodeId), (id) => id as DeviceCodeId | null)
   }
 
   async #succeeds(script: Script, key: string, args: string[]): Promise<boolean> {
