@@ -26,7 +26,7 @@ import { type PostgresPool, StatementRunner, type TextRow } from './postgres/cli
 import { DeviceCodes } from './postgres/device-codes.js'
 import { type Statements, statements } from './postgres/statements.js'
 import { type TableNames, tableNames } from './postgres/tables.js'
-import { toDate } from './postgres/times.js'
+import { toTimes } from './postgres/times.js'
 
 export type { PostgresClient, PostgresPool, PostgresQuery, PostgresResult } from './postgres/client.js'
 
@@ -54,16 +54,16 @@ const poolMethods = ['query', 'connect', 'on', 'listenerCount']
 const deletions = { oidc_sid: 'deleteBySid', oidc_sub: 'deleteBySub' } as const
 const optionNames = ['schema', 'tablePrefix', 'upsertUser', 'preparedStatements']
 
-function toSession(row: TextRow): Session {
-  const { idle_timeout: idleTimeout, idle_deadline: idleDeadline, metadata } = row
+function toSession(id: string, { user_id: userId, times, metadata }: TextRow): Session {
+  const { createdAt, lastActivityAt, idleTimeout, idleDeadline, absoluteDeadline } = toTimes(times as string)
   return {
-    id: row.id as SessionId,
-    userId: row.user_id as string,
-    createdAt: toDate(row.created_at),
-    lastActivityAt: toDate(row.last_activity_at),
-    idleTimeout: idleTimeout === null ? null : Number(idleTimeout),
-    idleDeadline: idleDeadline === null ? null : toDate(idleDeadline),
-    absoluteDeadline: toDate(row.absolute_deadline),
+    id: id as SessionId,
+    userId: userId as string,
+    createdAt,
+    lastActivityAt,
+    idleTimeout,
+    idleDeadline,
+    absoluteDeadline,
     metadata: parseMetadata(metadata as string | null),
   }
 }
@@ -145,7 +145,7 @@ export class PostgresStore
 
   async getSession(id: SessionId): Promise<Session | null> {
     const { rows } = await this.#runner.run(this.#statements.getSession, [id])
-    return rows[0] === undefined ? null : toSession(rows[0])
+    return rows[0] === undefined ? null : toSession(id, rows[0])
   }
 
   async extendSession(id: SessionId, to: SessionExtension): Promise<boolean> {
@@ -182,7 +182,7 @@ export class PostgresStore
 
   async listUserSessions(userId: string): Promise<Session[]> {
     const { rows } = await this.#runner.run(this.#statements.listUserSessions, [userId])
-    return rows.map(toSession)
+    return rows.map((row) => toSession(row.id as string, row))
   }
 
   /** Goes through the table in bounded steps, from where the last call stopped and at most once around. */

@@ -87,8 +87,8 @@ export class StatementRunner {
 
   /** Rejects with `GOSESH_ERR_STORE_SCHEMA` where the tables are not there, else `GOSESH_ERR_STORE_UNAVAILABLE`. */
   run({ name, text }: Statement, values: unknown[]): Promise<PostgresResult> {
-    const query = plainQuery(text, values)
-    return this.#send(this.#prepared ? { name, ...query } : query, maxTries)
+    const query = this.#prepared ? { name, text, values, types: asText } : plainQuery(text, values)
+    return this.#send(query, maxTries)
   }
 
   /** Runs a statement that answers with one row. */

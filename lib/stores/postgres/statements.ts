@@ -1,7 +1,7 @@
 import { indexedFact } from '../migrations/postgres.js'
 import { type Statement, statement } from './client.js'
 import { quoteLiteral, type TableNames } from './tables.js'
-import { epochOf } from './times.js'
+import { sessionTimes } from './times.js'
 
 export interface Statements {
   readonly upsertUser: Statement
@@ -19,15 +19,7 @@ export interface Statements {
   readonly deleteByMetadata: Statement
 }
 
-const sessionColumns = `
-  id,
-  user_id,
-  ${epochOf('created_at')},
-  ${epochOf('last_activity_at')},
-  ${epochOf('absolute_deadline')},
-  ${epochOf('idle_deadline')},
-  idle_timeout::text AS idle_timeout,
-  metadata::text AS metadata`
+const sessionColumns = `user_id, ${sessionTimes}, metadata::text AS metadata`
 
 /**
  * Every statement of a store. Those that touch many rows lock them in the order of their ids first: the `SELECT … ORDER
@@ -70,7 +62,7 @@ export function statements({ sessions, users }: TableNames): Statements {
 
     listUserSessions: statement(
       'list_user_sessions',
-      `SELECT ${sessionColumns} FROM ${sessions} WHERE user_id = $1::text`,
+      `SELECT id, ${sessionColumns} FROM ${sessions} WHERE user_id = $1::text`,
     ),
 
     // Whether there is something to move is judged once, in `due`: the row that another transaction moves meanwhile is
