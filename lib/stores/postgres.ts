@@ -175,7 +175,7 @@ export class PostgresStore
     if (updates.size === 0) return 0
     // Neither an id nor a time has a comma in it, and pg would quote every element of an array by itself.
     const ids = Array.from(updates.keys()).join(',')
-    const times = Array.from(updates.values(), (at) => at.toISOString()).join(',')
+    const times = Array.from(updates.values(), (at) => at.getTime()).join(',')
     const { moved } = await this.#runner.one(this.#statements.recordActivity, [ids, times])
     return Number(moved)
   }

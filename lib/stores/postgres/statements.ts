@@ -23,7 +23,7 @@ const sessionColumns = `user_id, ${sessionTimes}, metadata::text AS metadata`
 
 /**
  * Every statement of a store. Those that touch many rows lock them in the order of their ids first: the `SELECT … ORDER
- * BY id FOR UPDATE` in each. Locks are taken on the newest version of a row, and conditions are looked at again there.
+ * BY id FOR [NO KEY] UPDATE` in each. Locks are taken on the newest version of a row, and conditions are looked at again there.
  */
 export function statements({ sessions, users }: TableNames): Statements {
   const deleteWhere = (condition: string): string =>
@@ -92,14 +92,17 @@ export function statements({ sessions, users }: TableNames): Statements {
       'record_activity',
       `WITH locked AS (
          SELECT s.id, given.at
-         FROM unnest(
-           string_to_array((SELECT $1::text), ','),
-           string_to_array((SELECT $2::text), ',')::timestamptz[]
-         ) AS given (id, at)
+         FROM (
+           SELECT id, to_timestamp(milliseconds / 1000) AS at
+           FROM unnest(
+             string_to_array((SELECT $1::text), ','),
+             string_to_array((SELECT $2::text), ',')::float8[]
+           ) AS pending (id, milliseconds)
+         ) AS given
          JOIN ${sessions} AS s ON s.id = given.id
          WHERE s.last_activity_at < given.at
          ORDER BY s.id
-         FOR UPDATE OF s
+         FOR NO KEY UPDATE OF s
        ), moved AS (
          UPDATE ${sessions} AS s
          SET last_activity_at = locked.at,
