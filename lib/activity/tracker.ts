@@ -119,7 +119,8 @@ export class ActivityFlusher implements PendingActivity {
       .catch(() => {})
       .then(() => {
         this.#next = null
-        return this.#run()
+        // Another caller may have begun one as soon as the last one ended; it writes all that this one would.
+        return this.#running ?? this.#run()
       })
     return this.#next
   }

@@ -210,6 +210,30 @@ t.test('a flush', async (t) => {
     },
   )
 
+  t.test('that begins just as another ends is the one that a waiting caller gets', async (t) => {
+    const { store, tracker, time } = setUp(t)
+    const at = new Date(time.now())
+    let atOnce = 0
+    store.on('batchRecordActivity', async (proceed) => {
+      t.equal(++atOnce, 1, 'never two at once')
+      await settle()
+      atOnce--
+      return await proceed()
+    })
+    tracker.recordActivity(newId(), at)
+    const first = tracker.flush()
+    tracker.recordActivity(newId(), at)
+    const waiting = tracker.flush()
+    const justAfter = first.then(() => {
+      store.on('batchRecordActivity', async () => {
+        throw new Error('refused')
+      })
+      return tracker.flush()
+    })
+    for (const flush of [waiting, justAfter]) await t.rejects(flush, { code: 'GOSESH_ERR_FLUSH' })
+    t.equal(tracker.pendingCount, 1, 'and what it could not write is pending')
+  })
+
   t.test('goes on with the next batch after one that failed', async (t) => {
     const { tracker, store, failures, time } = setUp(t, { maxBatchSize: 1 })
     for (let i = 0; i < 3; i++) tracker.recordActivity(newId(), new Date(time.now()))
