@@ -4,11 +4,21 @@ import type { SessionId } from '../../types/session.js'
 /** One pending session. Its time is moved in place, which is cheaper than setting a number in the map anew. */
 interface PendingSession {
   at: number
-  /** Which map of waiting sessions it is in: the current one, or one that went into flight. */
+  /** The number of the map it waits in, or waited in when that went into flight; or one of the two below. */
   generation: number
 }
 
-const forgotten = -1
+/** Neither waiting nor in flight any more: written or forgotten. It may still lie in the map that is in flight. */
+const settled = -1
+/** In flight, and waiting anew with a later time. */
+const superseded = -2
+
+/** Sessions that go to the store in one call. */
+export interface ActivityBatch {
+  readonly updates: ReadonlyMap<SessionId, Date>
+  /** Those of the updates, in their order. */
+  readonly sessions: readonly PendingSession[]
+}
 
 /**
  * The latest activity of each pending session, in milliseconds since the epoch: what waits for the next flush, and
@@ -17,8 +27,10 @@ const forgotten = -1
 export class ActivityBuffer {
   readonly #maxPending: number
   #waiting = new Map<SessionId, PendingSession>()
+  /** What is written stays in it to the end of the flight: to delete one after the other costs more than a write. */
   #inFlight = new Map<SessionId, PendingSession>()
-  /** Sessions that are in both maps. */
+  #inFlightCount = 0
+  /** Sessions that wait and are in flight. */
   #overlap = 0
   #generation = 0
   /** What `move` moved last: a socket that tells of one message after the other pays no look-up. */
@@ -31,12 +43,12 @@ export class ActivityBuffer {
 
   /** Pending sessions. */
   get size(): number {
-    return this.#waiting.size + this.#inFlight.size - this.#overlap
+    return this.#waiting.size + this.#inFlightCount - this.#overlap
   }
 
   /** What is pending of a session. It shows the newest time while it waits, and as a `known` it saves a look-up. */
   find(id: SessionId): PendingRecord | undefined {
-    return this.#waiting.get(id) ?? this.#inFlight.get(id)
+    return this.#waiting.get(id) ?? this.#findInFlight(id)
   }
 
   /** The newest time, of what is pending now or was when `known` was found. */
@@ -74,11 +86,12 @@ export class ActivityBuffer {
 
   /** Keeps the time of a session that does not wait. Returns false where it is new and there is no room for it. */
   add(id: SessionId, at: number): boolean {
-    const inFlight = this.#inFlight.get(id)
+    const inFlight = this.#findInFlight(id)
     if (inFlight === undefined) {
       if (this.size >= this.#maxPending) return false
     } else {
       if (at <= inFlight.at) return true
+      inFlight.generation = superseded
       this.#overlap++
     }
     this.#waiting.set(id, { at, generation: this.#generation })
@@ -88,59 +101,86 @@ export class ActivityBuffer {
   forget(id: SessionId): void {
     const waiting = this.#waiting.get(id)
     if (waiting !== undefined) {
-      waiting.generation = forgotten
+      waiting.generation = settled
       this.#waiting.delete(id)
     }
-    if (this.#inFlight.delete(id) && waiting !== undefined) this.#overlap--
+    const inFlight = this.#findInFlight(id)
+    if (inFlight !== undefined) this.#settle(inFlight)
   }
 
   /** The pending sessions of this moment; some may be there twice. */
   ids(): SessionId[] {
-    return [...this.#waiting.keys(), ...this.#inFlight.keys()]
+    const ids = [...this.#waiting.keys()]
+    for (const [id, session] of this.#inFlight) if (this.#isInFlight(session)) ids.push(id)
+    return ids
   }
 
   /**
    * Puts all that waits in flight and yields it in batches. Each stays pending until it is settled, by `written` or
    * `putBack`; what has not been yielded when the caller breaks off goes back to waiting. One flight at a time.
    */
-  *flight(maxBatchSize: number): Generator<Map<SessionId, Date>, void, void> {
+  *flight(maxBatchSize: number): Generator<ActivityBatch, void, void> {
     this.#inFlight = this.#waiting
+    this.#inFlightCount = this.#waiting.size
     this.#waiting = new Map()
     this.#generation++
-    let batch = new Map<SessionId, Date>()
+    let updates = new Map<SessionId, Date>()
+    let sessions: PendingSession[] = []
     try {
-      for (const [id, { at }] of this.#inFlight) {
-        batch.set(id, new Date(at))
-        if (batch.size < maxBatchSize) continue
-        yield batch
-        batch = new Map()
+      for (const [id, session] of this.#inFlight) {
+        // Forgotten while an earlier batch was written.
+        if (!this.#isInFlight(session)) continue
+        updates.set(id, new Date(session.at))
+        sessions.push(session)
+        if (sessions.length < maxBatchSize) continue
+        yield { updates, sessions }
+        updates = new Map()
+        sessions = []
       }
-      if (batch.size > 0) yield batch
+      if (sessions.length > 0) yield { updates, sessions }
     } finally {
-      this.putBack(this.#inFlight.keys())
+      if (this.#inFlightCount > 0) this.#putBackEach(this.#inFlight)
+      this.#inFlight = new Map()
     }
   }
 
   /** The batch is in the store. */
-  written(batch: ReadonlyMap<SessionId, Date>): void {
-    for (const id of batch.keys()) {
-      if (this.#inFlight.delete(id) && this.#waiting.has(id)) this.#overlap--
-    }
+  written({ sessions }: ActivityBatch): void {
+    for (const session of sessions) if (this.#isInFlight(session)) this.#settle(session)
   }
 
   /** These go back to waiting, but for what was recorded anew or forgotten meanwhile. */
-  putBack(ids: Iterable<SessionId>): void {
-    for (const id of ids) {
-      const session = this.#inFlight.get(id)
-      if (session === undefined) continue
-      this.#inFlight.delete(id)
-      if (this.#waiting.has(id)) this.#overlap--
-      else this.#putBackOne(id, session)
-    }
+  putBack({ updates, sessions }: ActivityBatch): void {
+    let i = 0
+    for (const id of updates.keys()) this.#putBackOne(id, sessions[i++] as PendingSession)
+  }
+
+  #putBackEach(sessions: Iterable<[SessionId, PendingSession]>): void {
+    for (const [id, session] of sessions) this.#putBackOne(id, session)
   }
 
   #putBackOne(id: SessionId, session: PendingSession): void {
+    if (!this.#isInFlight(session)) return
+    const again = session.generation === superseded
+    this.#settle(session)
+    if (again) return
     session.generation = this.#generation
     this.#waiting.set(id, session)
+  }
+
+  #findInFlight(id: SessionId): PendingSession | undefined {
+    const session = this.#inFlight.get(id)
+    return session !== undefined && this.#isInFlight(session) ? session : undefined
+  }
+
+  #isInFlight({ generation }: PendingSession): boolean {
+    return generation === superseded || generation === this.#generation - 1
+  }
+
+  /** Of a session in flight. */
+  #settle(session: PendingSession): void {
+    if (session.generation === superseded) this.#overlap--
+    this.#inFlightCount--
+    session.generation = settled
   }
 }

@@ -8,7 +8,7 @@ import { channels } from '../diagnostics.js'
 import { FlushError, GoseshError } from '../errors.js'
 import { delay, type Repetition, repeat, within } from '../timing.js'
 import { isSessionId } from '../token.js'
-import { ActivityBuffer } from './buffer.js'
+import { type ActivityBatch, ActivityBuffer } from './buffer.js'
 
 export interface TrackerSettings {
   readonly flushInterval: number
@@ -185,15 +185,15 @@ export class ActivityFlusher implements PendingActivity {
     if (failure !== null) throw failure
   }
 
-  async #write(batch: ReadonlyMap<SessionId, Date>): Promise<FlushError | null> {
+  async #write(batch: ActivityBatch): Promise<FlushError | null> {
     const started = performance.now()
+    const batchSize = batch.updates.size
     try {
-      const call = this.#recorder.batchRecordActivity(batch)
+      const call = this.#recorder.batchRecordActivity(batch.updates)
       const updatedCount = await within(call, this.#settings.flushTimeout, () => this.#late())
       this.#buffer.written(batch)
-      this.#stats.flushed += batch.size
+      this.#stats.flushed += batchSize
       const durationMs = performance.now() - started
-      const batchSize = batch.size
       channels.flush.publish({ batchSize, updatedCount, durationMs, error: null } satisfies FlushMessage)
       this.#log.debug(
         { updatedCount, batchSize, durationMs: Math.round(durationMs) },
@@ -201,8 +201,8 @@ export class ActivityFlusher implements PendingActivity {
       )
       return null
     } catch (cause) {
-      this.#buffer.putBack(batch.keys())
-      return this.#report(new FlushError(batch.size, cause), performance.now() - started)
+      this.#buffer.putBack(batch)
+      return this.#report(new FlushError(batchSize, cause), performance.now() - started)
     }
   }
 

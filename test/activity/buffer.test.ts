@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { ActivityBuffer } from '../../lib/activity/buffer.js'
+import { type ActivityBatch, ActivityBuffer } from '../../lib/activity/buffer.js'
 import type { SessionId } from '../../lib/index.js'
 import type { PendingRecord } from '../../types/activity.js'
 
@@ -35,7 +35,7 @@ t.test('a record no newer than the one in flight adds nothing', async (t) => {
   const flight = buffer.flight(10)
   const { value: batch } = flight.next()
   t.equal(buffer.record(a, 5), true)
-  buffer.written(batch as Map<SessionId, Date>)
+  buffer.written(batch as ActivityBatch)
   flight.next()
   t.equal(buffer.size, 0)
 })
@@ -48,7 +48,7 @@ t.test('a batch that is put back does not overwrite what is newer', async (t) =>
     buffer.record(a, 2)
     t.equal(buffer.latest(a), 2)
     t.equal(buffer.latest(b), 1, 'in flight, still known')
-    buffer.putBack(batch.keys())
+    buffer.putBack(batch)
   }
   t.same([buffer.latest(a), buffer.latest(b), buffer.size], [2, 1, 2])
 })
@@ -61,12 +61,28 @@ t.test('a forgotten session is neither put back nor pending', async (t) => {
     buffer.forget(a)
     buffer.forget(b)
     t.equal(buffer.size, 1)
-    buffer.putBack(batch.keys())
+    buffer.putBack(batch)
   }
   t.same(
     ids.map((id) => buffer.latest(id)),
     [undefined, undefined, 1, undefined, undefined],
   )
+})
+
+t.test('a session that is forgotten during a flight is in no later batch of it', async (t) => {
+  const buffer = new ActivityBuffer(10)
+  for (const id of ids) buffer.record(id, 1)
+  const batches: SessionId[][] = []
+  for (const batch of buffer.flight(2)) {
+    batches.push([...batch.updates.keys()])
+    buffer.forget(c)
+    buffer.written(batch)
+  }
+  t.same(batches, [
+    ['a', 'b'],
+    ['d', 'e'],
+  ])
+  t.equal(buffer.size, 0)
 })
 
 t.test('the ids are those of what waits and of what is in flight', async (t) => {
@@ -77,7 +93,7 @@ t.test('the ids are those of what waits and of what is in flight', async (t) => 
     t.same(new Set(buffer.ids()), new Set([a, b]))
     for (const id of buffer.ids()) buffer.forget(id)
     t.equal(buffer.size, 0)
-    buffer.putBack(batch.keys())
+    buffer.putBack(batch)
   }
   t.same([buffer.size, buffer.latest(a)], [0, undefined])
 })
@@ -86,7 +102,7 @@ t.test('breaking off a flight puts what was not yielded back', async (t) => {
   const buffer = new ActivityBuffer(10)
   for (const id of ids) buffer.record(id, 1)
   for (const batch of buffer.flight(2)) {
-    t.equal(batch.size, 2)
+    t.equal(batch.updates.size, 2)
     buffer.written(batch)
     break
   }
@@ -99,7 +115,7 @@ t.test('a batch holds at most maxBatchSize, and an empty flight has none', async
   for (const id of ids) buffer.record(id, 1)
   const sizes = []
   for (const batch of buffer.flight(2)) {
-    sizes.push(batch.size)
+    sizes.push(batch.updates.size)
     buffer.written(batch)
   }
   t.same(sizes, [2, 2, 1])
@@ -117,7 +133,7 @@ t.test('whatever happens in whatever order, nothing is lost and nothing is count
       const model = new Map<SessionId, number>()
       const found = new Map<SessionId, PendingRecord | undefined>()
       let flight: ReturnType<ActivityBuffer['flight']> | null = null
-      let batch: Map<SessionId, Date> | undefined
+      let batch: ActivityBatch | undefined
       for (const { action, id, at } of steps) {
         if (action === 'find') {
           found.set(id, buffer.find(id))
@@ -137,10 +153,10 @@ t.test('whatever happens in whatever order, nothing is lost and nothing is count
           else batch = value
         } else if (action === 'written' && batch !== undefined) {
           buffer.written(batch)
-          for (const [key, date] of batch) if (model.get(key) === date.getTime()) model.delete(key)
+          for (const [key, date] of batch.updates) if (model.get(key) === date.getTime()) model.delete(key)
           batch = undefined
         } else if (action === 'putBack' && batch !== undefined) {
-          buffer.putBack(batch.keys())
+          buffer.putBack(batch)
           batch = undefined
         } else if (action === 'break' && flight !== null) {
           flight.return()
