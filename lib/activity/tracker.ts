@@ -90,8 +90,8 @@ export class ActivityFlusher implements PendingActivity {
   /** The milliseconds of the date, but never in the future; the clock is asked only where it might be. */
   #past(at: Date): number {
     const time = timeOf(at)
-    if (Number.isNaN(time)) throw new GoseshError('GOSESH_ERR_ACTIVITY_TIME')
     if (time <= this.#latestNow) return time
+    if (Number.isNaN(time)) throw new GoseshError('GOSESH_ERR_ACTIVITY_TIME')
     this.#latestNow = this.#clock.now()
     return Math.min(time, this.#latestNow)
   }
