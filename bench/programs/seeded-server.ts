@@ -11,7 +11,8 @@ interface Settings extends SeededStoreSettings {
   readonly flushInterval?: number
 }
 
-const longestTimer = 2 ** 31 - 1
+/** No flush comes by itself while a section runs, and yet in time for a session that has just begun: none is extended. */
+const defaultFlushInterval = 12 * 60_000
 const batchSize = 5_000
 
 const settings = argument<Settings>()
@@ -20,7 +21,7 @@ const app = Fastify()
 await app.register(gosesh, {
   store,
   credentials: [cookieCredential({ name: 'session', secure: false })],
-  activityTracking: { flushInterval: settings.flushInterval ?? longestTimer, flushTimeout: 60_000 },
+  activityTracking: { flushInterval: settings.flushInterval ?? defaultFlushInterval, flushTimeout: 60_000 },
 })
 app.get('/me', { config: { session: { required: true } } }, async (request) => {
   return { userId: request.requireSession().userId }
