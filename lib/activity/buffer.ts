@@ -117,7 +117,7 @@ export class ActivityBuffer {
 
   /**
    * Puts all that waits in flight and yields it in batches. Each stays pending until it is settled, by `written` or
-   * `putBack`; what has not been yielded when the caller breaks off goes back to waiting. One flight at a time.
+   * `putBack`. One flight at a time; `land` ends it.
    */
   *flight(maxBatchSize: number): Generator<ActivityBatch, void, void> {
     this.#inFlight = this.#waiting
@@ -126,22 +126,25 @@ export class ActivityBuffer {
     this.#generation++
     let updates = new Map<SessionId, Date>()
     let sessions: PendingSession[] = []
-    try {
-      for (const [id, session] of this.#inFlight) {
-        // Forgotten while an earlier batch was written.
-        if (!this.#isInFlight(session)) continue
-        updates.set(id, new Date(session.at))
-        sessions.push(session)
-        if (sessions.length < maxBatchSize) continue
-        yield { updates, sessions }
-        updates = new Map()
-        sessions = []
-      }
-      if (sessions.length > 0) yield { updates, sessions }
-    } finally {
-      if (this.#inFlightCount > 0) this.#putBackEach(this.#inFlight)
-      this.#inFlight = new Map()
+    for (const [id, session] of this.#inFlight) {
+      // Forgotten while an earlier batch was written.
+      if (!this.#isInFlight(session)) continue
+      updates.set(id, new Date(session.at))
+      sessions.push(session)
+      if (sessions.length < maxBatchSize) continue
+      yield { updates, sessions }
+      updates = new Map()
+      sessions = []
     }
+    if (sessions.length > 0) yield { updates, sessions }
+  }
+
+  /** Ends the flight: what is not settled goes back to waiting. */
+  land(): void {
+    if (this.#inFlightCount > 0) {
+      for (const [id, session] of this.#inFlight) this.#putBackOne(id, session)
+    }
+    this.#inFlight = new Map()
   }
 
   /** The batch is in the store. */
@@ -153,10 +156,6 @@ export class ActivityBuffer {
   putBack({ updates, sessions }: ActivityBatch): void {
     let i = 0
     for (const id of updates.keys()) this.#putBackOne(id, sessions[i++] as PendingSession)
-  }
-
-  #putBackEach(sessions: Iterable<[SessionId, PendingSession]>): void {
-    for (const [id, session] of sessions) this.#putBackOne(id, session)
   }
 
   #putBackOne(id: SessionId, session: PendingSession): void {

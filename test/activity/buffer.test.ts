@@ -98,7 +98,7 @@ t.test('the ids are those of what waits and of what is in flight', async (t) => 
   t.same([buffer.size, buffer.latest(a)], [0, undefined])
 })
 
-t.test('breaking off a flight puts what was not yielded back', async (t) => {
+t.test('what is not settled when a flight ends goes back to waiting', async (t) => {
   const buffer = new ActivityBuffer(10)
   for (const id of ids) buffer.record(id, 1)
   for (const batch of buffer.flight(2)) {
@@ -106,7 +106,9 @@ t.test('breaking off a flight puts what was not yielded back', async (t) => {
     buffer.written(batch)
     break
   }
+  buffer.land()
   t.equal(buffer.size, 3)
+  for (const { updates } of buffer.flight(10)) t.same([...updates.keys()], ['c', 'd', 'e'])
 })
 
 t.test('a batch holds at most maxBatchSize, and an empty flight has none', async (t) => {
@@ -133,7 +135,8 @@ t.test('whatever happens in whatever order, nothing is lost and nothing is count
       const model = new Map<SessionId, number>()
       const found = new Map<SessionId, PendingRecord | undefined>()
       let flight: ReturnType<ActivityBuffer['flight']> | null = null
-      let batch: ActivityBatch | undefined
+      // One that is written and the next one, which is made meanwhile; beside each, what is not forgotten of it.
+      const batches: { batch: ActivityBatch; left: Map<SessionId, number> }[] = []
       for (const { action, id, at } of steps) {
         if (action === 'find') {
           found.set(id, buffer.find(id))
@@ -143,25 +146,33 @@ t.test('whatever happens in whatever order, nothing is lost and nothing is count
         } else if (action === 'forget') {
           buffer.forget(id)
           model.delete(id)
+          for (const { left } of batches) left.delete(id)
         } else if (action === 'forgetAll') {
           for (const pending of buffer.ids()) buffer.forget(pending)
           model.clear()
-        } else if (action === 'next' && batch === undefined) {
+          for (const { left } of batches) left.clear()
+        } else if (action === 'next' && batches.length < 2) {
           flight ??= buffer.flight(2)
           const { value, done } = flight.next()
-          if (done) flight = null
-          else batch = value
-        } else if (action === 'written' && batch !== undefined) {
+          if (!done) {
+            const left = new Map(Array.from(value.updates, ([key, date]) => [key, date.getTime()]))
+            batches.push({ batch: value, left })
+          }
+          if (done && batches.length === 0) {
+            flight = null
+            buffer.land()
+          }
+        } else if (action === 'written' && batches.length > 0) {
+          const [{ batch, left }] = batches.splice(0, 1) as [(typeof batches)[0]]
           buffer.written(batch)
-          for (const [key, date] of batch.updates) if (model.get(key) === date.getTime()) model.delete(key)
-          batch = undefined
-        } else if (action === 'putBack' && batch !== undefined) {
+          for (const [key, time] of left) if (model.get(key) === time) model.delete(key)
+        } else if (action === 'putBack' && batches.length > 0) {
+          const [{ batch }] = batches.splice(0, 1) as [(typeof batches)[0]]
           buffer.putBack(batch)
-          batch = undefined
         } else if (action === 'break' && flight !== null) {
-          flight.return()
           flight = null
-          batch = undefined
+          batches.length = 0
+          buffer.land()
         }
         if (buffer.size !== model.size || ids.some((key) => buffer.latest(key) !== model.get(key)))
           return false
