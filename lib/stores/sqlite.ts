@@ -180,7 +180,7 @@ export class SqliteStore
     for (const [id, at] of updates) {
       times[id] = at.getTime()
       if (--left % sessionsPerTurn > 0) continue
-      moved += this.#connection.run(this.#sql.batchRecordActivity, JSON.stringify(times))
+      moved += this.#connection.runUnsynced(this.#sql.batchRecordActivity, JSON.stringify(times))
       times = {}
       if (left > 0) await nextTurn()
     }

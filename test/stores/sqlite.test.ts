@@ -401,6 +401,30 @@ t.test(
   },
 )
 
+t.test('a flush does not wait for the disk, and leaves the setting as it was', async (t) => {
+  const { store, database } = await makeStore(t)
+  const session = newSession()
+  await store.createSession(session)
+  const levels: unknown[] = []
+  const level = (): unknown =>
+    Number((database.prepare('PRAGMA synchronous').get() as { synchronous: number }).synchronous)
+  const exec = database.exec.bind(database)
+  t.capture(database, 'exec', (sql: string) => {
+    if (sql === 'COMMIT') levels.push(level())
+    return exec(sql)
+  })
+  let at = session.lastActivityAt
+  for (const set of [0, 1, 2, 3]) {
+    exec(`PRAGMA synchronous = ${set}`)
+    at = later(at, 1_000)
+    t.equal(await store.batchRecordActivity(new Map([[session.id, at]])), 1)
+    levels.push(level())
+  }
+  t.strictSame(levels, [0, 0, 1, 1, 1, 2, 1, 3])
+  await store.deleteSession(session.id)
+  t.strictSame(levels.slice(8), [3], 'and a sign-out waits for it')
+})
+
 t.test('migrate is idempotent: a second run changes nothing and keeps the sessions', async (t) => {
   const { store, database } = await makeStore(t)
   const session = newSession()
@@ -734,8 +758,9 @@ t.test('a batch is one run of one statement', async (t) => {
   watched.ran.length = 0
   const moved = sessions.map((session) => activeAt(session, later(session.lastActivityAt, minute)))
   t.equal(await store.batchRecordActivity(batchOf(moved)), 50)
-  t.equal(watched.ran.length, 1)
-  t.match(watched.ran[0], /UPDATE/)
+  const statements = watched.ran.filter((sql) => !sql.startsWith('PRAGMA'))
+  t.equal(statements.length, 1)
+  t.match(statements[0], /UPDATE/)
 })
 
 t.test('an empty batch does not reach the database', async (t) => {

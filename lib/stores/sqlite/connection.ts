@@ -21,6 +21,14 @@ function storeError(error: unknown): GoseshError {
   })
 }
 
+/**
+ * Pages of the log after which SQLite copies them into the database, in the turn of whoever wrote last. Its default of
+ * 1,000 would keep every request waiting for that.
+ */
+const checkpointPages = 200
+/** The level of `PRAGMA synchronous` at which a commit to the log does not wait for the disk. */
+const normal = 1
+
 export interface ConnectionSettings {
   readonly busyTimeout: number
   readonly tablePrefix: string
@@ -47,6 +55,13 @@ export class Connection {
   /** How many rows the statement changed. */
   run(sql: string, ...values: SqliteValue[]): number {
     return this.#use(sql, (statement) => this.#write(() => Number(statement.run(...values).changes)))
+  }
+
+  /** As `run`, but it does not wait for the disk: a power cut may lose what it wrote, and nothing else. */
+  runUnsynced(sql: string, ...values: SqliteValue[]): number {
+    return this.#use(sql, (statement) =>
+      this.#unsynced(() => this.#write(() => Number(statement.run(...values).changes))),
+    )
   }
 
   /** The rows that a statement with `RETURNING` changed. */
@@ -99,6 +114,7 @@ export class Connection {
     if (this.#configured) return
     this.#database.exec(`PRAGMA busy_timeout = ${this.#settings.busyTimeout}`)
     this.#database.exec('PRAGMA synchronous = FULL')
+    this.#database.exec(`PRAGMA wal_autocheckpoint = ${checkpointPages}`)
     this.#configured = true
   }
 
@@ -145,8 +161,27 @@ export class Connection {
    * unfinished, and commit nothing that is written after it.
    */
   #write<T>(work: () => T): T {
+    return this.#isInTransaction() ? work() : this.#transaction(work)
+  }
+
+  /** Whether the application has a transaction open on the connection. */
+  #isInTransaction(): boolean {
     const { inTransaction, isTransaction } = this.#database
-    return inTransaction === true || isTransaction === true ? work() : this.#transaction(work)
+    return inTransaction === true || isTransaction === true
+  }
+
+  /** Inside of a transaction the setting cannot be changed, and the commit is not the store's. */
+  #unsynced<T>(work: () => T): T {
+    if (this.#isInTransaction()) return work()
+    // What the application has set it to since is put back.
+    const { synchronous } = this.#prepare('PRAGMA synchronous').get() as { synchronous: number | bigint }
+    if (synchronous <= normal) return work()
+    this.#database.exec(`PRAGMA synchronous = ${normal}`)
+    try {
+      return work()
+    } finally {
+      this.#database.exec(`PRAGMA synchronous = ${synchronous}`)
+    }
   }
 
   #transaction<T>(work: () => T): T {
