@@ -11,6 +11,7 @@ import { costModel } from './sections/cost-model.js'
 import { flush } from './sections/flush.js'
 import { growth } from './sections/growth.js'
 import { record } from './sections/record.js'
+import { requestParts } from './sections/request-parts.js'
 import { startUp } from './sections/start-up.js'
 import { storeCall } from './sections/store-call.js'
 import { verifyMemory } from './sections/verify-memory.js'
@@ -23,6 +24,7 @@ const sections: Readonly<Record<string, Section>> = {
   'verify-redis': verifyRedis,
   'verify-postgres': verifyPostgres,
   anonymous,
+  'request-parts': requestParts,
   record,
   'store-call': storeCall,
   flush,

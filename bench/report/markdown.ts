@@ -7,7 +7,7 @@ function row(cells: readonly string[]): string {
 /** A table of Markdown; the columns line up where it is read as text. */
 function tableOf(columns: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = columns.map((column, i) =>
-    Math.max(column.length, ...rows.map((cells) => cells[i]?.length ?? 0)),
+    Math.max(1, column.length, ...rows.map((cells) => cells[i]?.length ?? 0)),
   )
   const pad = (cells: readonly string[]): string[] =>
     cells.map((cell, i) => (i === 0 ? cell.padEnd(widths[i] as number) : cell.padStart(widths[i] as number)))
