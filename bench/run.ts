@@ -2,6 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { arch, availableParallelism, cpus, platform, totalmem } from 'node:os'
 import { dirname } from 'node:path'
 import { parseArgs } from 'node:util'
+import { coresApart } from './harness/cores.js'
 import { loadGenerator } from './harness/load.js'
 import { type Report, reportGoals, writeDocs } from './report/docs.js'
 import { sectionText } from './report/markdown.js'
@@ -50,7 +51,7 @@ if (unknown.length > 0) {
 function machine(): string {
   const gigabytes = Math.round(totalmem() / 2 ** 30)
   const processor = `${availableParallelism()} cores (${cpus()[0]?.model.trim()})`
-  return `${platform()} ${arch()}, ${processor}, ${gigabytes} GiB, Node ${process.version}, load by ${loadGenerator}`
+  return `${platform()} ${arch()}, ${processor}, ${gigabytes} GiB, Node ${process.version}, load by ${loadGenerator}${coresApart ? ', on a core of its own' : ''}`
 }
 
 // Servers and programs end with this process; what it made beside them it removes as it exits.

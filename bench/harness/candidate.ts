@@ -1,5 +1,6 @@
 import type { PeerName } from '../peers/all.js'
 import type { PeerSettings } from '../peers/peer.js'
+import { keepOnServerCore } from './cores.js'
 import { type Load, type LoadResult, loadWith } from './load.js'
 import { Program } from './program.js'
 import type { SeededStoreSettings } from './seeded-store.js'
@@ -35,12 +36,19 @@ export class RunningCandidate {
   readonly cookies: readonly string[]
   readonly #load: Load
 
-  private constructor(title: string, program: Program, url: string, cookies: readonly string[]) {
+  private constructor(
+    title: string,
+    program: Program,
+    url: string,
+    cookies: readonly string[],
+    pinned: boolean,
+  ) {
     this.title = title
     this.program = program
     this.url = url
     this.cookies = cookies
-    this.#load = loadWith(cookies)
+    this.#load = loadWith(cookies, pinned)
+    if (pinned) keepOnServerCore(program.pid)
   }
 
   static async start(candidate: Candidate, nodeFlags?: readonly string[]): Promise<RunningCandidate> {
@@ -49,19 +57,23 @@ export class RunningCandidate {
     const program = Program.start('peer-server', { peer, settings }, nodeFlags)
     const port = await program.call<number>('listen')
     const cookies = anonymous ? [''] : await program.call<string[]>('signIn', 0, sessionCount)
-    return new RunningCandidate(title, program, `http://127.0.0.1:${port}${path}`, cookies)
+    return new RunningCandidate(title, program, `http://127.0.0.1:${port}${path}`, cookies, true)
   }
 
-  /** gosesh on a store in which there will be so many sessions; `seed` makes them. */
+  /**
+   * gosesh on a store in which there will be so many sessions; `seed` makes them. `pinned`: on a core of its own, for all
+   * but servers that work at the same time.
+   */
   static async startSeeded(
     title: string,
     settings: SeededStoreSettings & { readonly flushInterval?: number },
     count: number,
+    pinned = true,
   ): Promise<RunningCandidate> {
     const program = Program.start('seeded-server', settings)
     const port = await program.call<number>('listen')
     const cookies = await program.call<string[]>('cookies', count, sampleSize)
-    return new RunningCandidate(title, program, `http://127.0.0.1:${port}/me`, cookies)
+    return new RunningCandidate(title, program, `http://127.0.0.1:${port}/me`, cookies, pinned)
   }
 
   async measure(seconds: number, connections: number, pause = 0): Promise<Measurement> {

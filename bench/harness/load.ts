@@ -4,6 +4,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { setTimeout as delay } from 'node:timers/promises'
+import { onLoadCore } from './cores.js'
 import { requirePackage } from './load-package.js'
 import { makeTemporaryFolder } from './temporary.js'
 
@@ -83,7 +84,7 @@ function hasWrk(): boolean {
 /** The load generator's name, as the results show it. */
 export const loadGenerator = hasWrk() ? 'wrk' : 'autocannon'
 
-function wrkLoad(cookies: readonly string[]): Load {
+function wrkLoad(cookies: readonly string[], pinned: boolean): Load {
   const folder = makeTemporaryFolder()
   const [scriptFile, cookiesFile] = [join(folder.path, 'load.lua'), join(folder.path, 'cookies')]
   writeFileSync(scriptFile, script)
@@ -92,7 +93,8 @@ function wrkLoad(cookies: readonly string[]): Load {
     async run({ url, seconds, connections, pause = 0 }) {
       const values = [cookiesFile, `${Math.random()}`, `${pause}`]
       const flags = ['-t1', `-c${connections}`, '-d60s', '-s', scriptFile, url, '--', ...values]
-      const wrk = spawn('wrk', flags, { stdio: ['ignore', 'pipe', 'inherit'] })
+      const [command, args] = pinned ? onLoadCore('wrk', flags) : ['wrk', flags]
+      const wrk = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] })
       const output = text(wrk.stdout)
       // wrk takes whole seconds; an interrupt ends it sooner, and it counts up to then.
       await delay(seconds * 1_000)
@@ -140,6 +142,6 @@ function autocannonLoad(cookies: readonly string[]): Load {
 }
 
 /** A load that presents these cookies in turn, sent from another process than the server's. */
-export function loadWith(cookies: readonly string[]): Load {
-  return loadGenerator === 'wrk' ? wrkLoad(cookies) : autocannonLoad(cookies)
+export function loadWith(cookies: readonly string[], pinned: boolean): Load {
+  return loadGenerator === 'wrk' ? wrkLoad(cookies, pinned) : autocannonLoad(cookies)
 }

@@ -52,6 +52,10 @@ export class Program {
     return new Program(fork(path, [JSON.stringify(argument)], { execArgv, serialization: 'advanced' }))
   }
 
+  get pid(): number {
+    return this.#child.pid as number
+  }
+
   call<T>(name: string, ...args: readonly unknown[]): Promise<T> {
     const id = ++this.#lastId
     return new Promise((resolve, reject) => {

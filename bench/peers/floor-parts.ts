@@ -2,6 +2,7 @@ import { hash, randomBytes } from 'node:crypto'
 import cookie from '@fastify/cookie'
 import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
 import type { Session, SessionId } from '../../lib/index.js'
+import type { PeerApp, PeerSettings } from './peer.js'
 
 /** What gosesh promises beyond the floor, each with all before it. */
 export const parts = ['nothing', 'headers', 'session', 'activity'] as const
@@ -36,7 +37,7 @@ function toSession(id: string, stored: Stored, lastActivityAt: number): Session 
 }
 
 /** The floor, with what is promised up to that part, written by hand for this one case. */
-export async function floorWith(part: Part): Promise<FastifyInstance> {
+export async function floorWith(part: Part, lifetime = day): Promise<FastifyInstance> {
   const upTo = parts.indexOf(part)
   const has = (name: Part): boolean => parts.indexOf(name) <= upTo
   const [withHeaders, withSession, withActivity] = [has('headers'), has('session'), has('activity')]
@@ -73,7 +74,7 @@ export async function floorWith(part: Part): Promise<FastifyInstance> {
     const token = randomBytes(32).toString('base64url')
     const now = Date.now()
     const { userId } = request.body
-    const lifetimes = { idleTimeout: halfAnHour, absoluteDeadline: now + day }
+    const lifetimes = { idleTimeout: Math.min(lifetime, halfAnHour), absoluteDeadline: now + lifetime }
     sessions.set(hash('sha256', token, 'base64url'), {
       userId,
       createdAt: now,
@@ -88,5 +89,15 @@ export async function floorWith(part: Part): Promise<FastifyInstance> {
     if (found === null) return reply.code(401).send({})
     return { userId: found.userId }
   })
+  app.post('/logout', async (request) => {
+    const { session: token } = request.cookies
+    if (token !== undefined) sessions.delete(hash('sha256', token, 'base64url'))
+    return {}
+  })
   return app
+}
+
+/** The floor with all of it. */
+export async function fullFloorPeer({ lifetime }: PeerSettings): Promise<PeerApp> {
+  return { app: await floorWith('activity', lifetime) }
 }

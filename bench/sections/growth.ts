@@ -79,7 +79,7 @@ async function fleets(quick: boolean): Promise<Fleet[]> {
     const settings: SeededStoreSettings = { store: 'redis', redisUrl: (await redisServer(cleanup)).url }
     const servers: RunningCandidate[] = []
     for (let i = 0; i < 4; i++) {
-      const server = await RunningCandidate.startSeeded(`process ${i}`, settings, 1_000)
+      const server = await RunningCandidate.startSeeded(`process ${i}`, settings, 1_000, false)
       cleanup.add(() => server.stop())
       if (i === 0) await server.program.call('seed', 0, 1_000)
       await server.measure(0.5, 32)

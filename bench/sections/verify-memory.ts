@@ -4,6 +4,7 @@ import { compareCandidates, comparisonTable, goalBeside, roundsFor } from './ver
 
 const candidates: readonly Candidate[] = [
   { title: 'floor', peer: 'floor', settings: {} },
+  { title: 'floor with headers, session, activity', peer: 'full-floor', settings: {} },
   { title: 'gosesh, tracking on', peer: 'gosesh', settings: { tracking: true } },
   { title: 'gosesh, tracking off', peer: 'gosesh', settings: { tracking: false } },
   { title: '@fastify/session', peer: 'fastify-session', settings: {} },
