@@ -7,9 +7,9 @@ import { checkLifetime } from './check.js'
 import { type Presented, resolveCredential } from './credentials/resolve.js'
 import { type CrossOriginPolicy, crossOriginError, isAmbient } from './cross-origin.js'
 import { GoseshError } from './errors.js'
-import { routePolicy } from './route-policy.js'
+import { type RoutePolicy, routePolicy } from './route-policy.js'
 import type { SessionEvents } from './session/events.js'
-import type { Verifier } from './session/verifier.js'
+import { sessionOf, type Verdict, type VerdictListener, type Verifier } from './session/verifier.js'
 
 /** The credential that verified the request, or `null`. */
 export const verifiedBy = Symbol('gosesh.verifiedBy')
@@ -33,11 +33,42 @@ export interface GuardParts {
   readonly bindSessionToLog: boolean
 }
 
-/** A request with a token, and what is known of it before its session is. */
-interface Arrival extends Presented {
-  readonly required: boolean
-  readonly activity: boolean
+/** A request with a token, until its session is known. */
+class Arrival implements VerdictListener {
+  readonly #guard: RequestGuard
+  readonly #done: HookHandlerDoneFunction
+  readonly request: Writable<FastifyRequest>
+  readonly reply: FastifyReply
+  readonly presented: Presented
+  readonly policy: RoutePolicy
+  /** Known before the session is, so that a request which will be refused keeps nothing alive. */
   readonly refused: boolean
+
+  constructor(
+    guard: RequestGuard,
+    done: HookHandlerDoneFunction,
+    request: Writable<FastifyRequest>,
+    reply: FastifyReply,
+    presented: Presented,
+    policy: RoutePolicy,
+    refused: boolean,
+  ) {
+    this.#guard = guard
+    this.#done = done
+    this.request = request
+    this.reply = reply
+    this.presented = presented
+    this.policy = policy
+    this.refused = refused
+  }
+
+  onVerdict(verdict: Verdict): void {
+    this.#done(this.#guard.settle(this, sessionOf(verdict)))
+  }
+
+  onFailure(error: unknown): void {
+    this.#done(error as Error)
+  }
 }
 
 /** What the plugin does when a request arrives. */
@@ -56,17 +87,24 @@ export class RequestGuard {
     reply: FastifyReply,
     done: HookHandlerDoneFunction,
   ): void => {
+    const { manager, verifier, clock } = this.#parts
     let arrival: Arrival | null = null
     let error: Error | undefined
     try {
       // A context inside this one that registered gosesh before has sessions of its own, and hears this hook too.
-      if (request.server.gosesh === this.#parts.manager) arrival = this.#begin(request, reply)
+      if (request.server.gosesh === manager) arrival = this.#begin(request, reply, done)
     } catch (thrown) {
       error = thrown as Error
     }
     // Outside of what catches: the rest of the request runs inside of `done`.
     if (arrival === null) done(error)
-    else this.#verify(request, reply, arrival, done)
+    else
+      verifier.verify(
+        arrival.presented.token,
+        clock.now(),
+        arrival.policy.activity && !arrival.refused,
+        arrival,
+      )
   }
 
   /** The hook of `app.requireRecentSignIn(maxAge)`. */
@@ -88,51 +126,39 @@ export class RequestGuard {
     throw this.#unauthenticated(request)
   }
 
-  /** What the store is to be asked, if anything. Throws what refuses the request. */
-  #begin(request: Writable<FastifyRequest>, reply: FastifyReply): Arrival | null {
+  /** Gives the request its session, or returns what refuses it. */
+  settle(arrival: Arrival, session: Session | null): Error | undefined {
+    try {
+      if (session !== null) this.#admit(arrival, session)
+      else if (arrival.policy.required) return this.#refuse(arrival.request, arrival.reply)
+    } catch (thrown) {
+      return thrown as Error
+    }
+    return undefined
+  }
+
+  /** The request, if the store is to be asked for its session. Throws what refuses it. */
+  #begin(
+    request: Writable<FastifyRequest>,
+    reply: FastifyReply,
+    done: HookHandlerDoneFunction,
+  ): Arrival | null {
     // A context that was there before gosesh hears the hook but was not given the decorated properties.
     request.session = null
     request[verifiedBy] = null
-    const { enabled, required, activity } = routePolicy(request.routeOptions.config?.session)
-    const presented = enabled ? resolveCredential(this.#parts.credentials, request) : null
+    const policy = routePolicy(request.routeOptions.config?.session)
+    const presented = policy.enabled ? resolveCredential(this.#parts.credentials, request) : null
     if (presented !== null) {
-      const { credential, token } = presented
-      // Known before the session is, so that a request which will be refused keeps nothing alive.
-      const refused = isAmbient(credential) && this.#parts.crossOrigin.refuses(request)
-      return { credential, token, required, activity: activity && !refused, refused }
+      const refused = isAmbient(presented.credential) && this.#parts.crossOrigin.refuses(request)
+      return new Arrival(this, done, request, reply, presented, policy, refused)
     }
-    if (required) throw this.#refuse(request, reply)
+    if (policy.required) throw this.#refuse(request, reply)
     return null
   }
 
-  #verify(
-    request: Writable<FastifyRequest>,
-    reply: FastifyReply,
-    arrival: Arrival,
-    done: HookHandlerDoneFunction,
-  ): void {
-    const { verifier, clock } = this.#parts
-    const onSession = (session: Session | null): void => {
-      let error: Error | undefined
-      try {
-        if (session !== null) this.#admit(request, reply, session, arrival)
-        else if (arrival.required) error = this.#refuse(request, reply)
-      } catch (thrown) {
-        error = thrown as Error
-      }
-      done(error)
-    }
-    verifier.verify(arrival.token, clock.now(), arrival.activity, onSession, done as (error: unknown) => void)
-  }
-
   /** Throws 403 `GOSESH_ERR_CROSS_ORIGIN` where the request is refused. */
-  #admit(
-    request: Writable<FastifyRequest>,
-    reply: FastifyReply,
-    session: Session,
-    { credential, refused }: Arrival,
-  ): void {
-    request[verifiedBy] = credential
+  #admit({ request, reply, presented, refused }: Arrival, session: Session): void {
+    request[verifiedBy] = presented.credential
     if (refused) throw crossOriginError(request, session, this.#parts.events)
     request.session = session
     if (this.#parts.bindSessionToLog) bindToLog(request, reply, session)

@@ -24,7 +24,7 @@ import { checkMetadata, checkUserId, createSessionKeys } from './input.js'
 import { listLiveSessions } from './listing.js'
 import { type Runtime, storeCalls } from './runtime.js'
 import type { SessionStarter } from './starter.js'
-import type { Verifier } from './verifier.js'
+import { sessionOf, type Verifier } from './verifier.js'
 
 /** What the manager hands its work to. */
 export interface ManagerParts {
@@ -70,7 +70,10 @@ export class Manager implements SessionManager {
     if (!isSessionToken(token)) return null
     const { verifier } = this.#parts
     return await new Promise((resolve, reject) => {
-      verifier.verify(token, this.#runtime.clock.now(), activity, resolve, reject)
+      verifier.verify(token, this.#runtime.clock.now(), activity, {
+        onVerdict: (verdict) => resolve(sessionOf(verdict)),
+        onFailure: reject,
+      })
     })
   }
 

@@ -33,38 +33,31 @@ export class StoreCalls<S extends SessionStore = SessionStore> {
 
   /** Resolves what `call` does; rejects with a `GoseshError`: the store's own, or `GOSESH_ERR_STORE_UNAVAILABLE`. */
   run<T>(method: string, call: (store: S) => T | Promise<T>): Promise<T> {
-    return new Promise((resolve, reject) => this.start(method, call, resolve, reject))
+    return new Promise((resolve, reject) => {
+      const answer = this.ask(call, undefined)
+      if (isPromise(answer)) this.bound(method, answer, resolve, reject)
+      else resolve(answer)
+    })
   }
 
   /**
-   * As `run`, but it tells one of two functions, once: at once what the store answers at once, else later. That is a
-   * promise less for what every request waits for.
+   * What the store answers, which nothing bounds yet; a promise also where it throws instead of rejecting, and where too
+   * many calls wait already. `given` goes to the call, which then need not be a function made for it.
    */
-  start<T>(
-    method: string,
-    call: (store: S) => T | Promise<T>,
-    onAnswer: (value: T) => void,
-    onFailure: (error: GoseshError) => void,
-  ): void {
-    const answer = this.#ask(call)
-    if (isPromise(answer)) this.#wait(method, answer, onAnswer, onFailure)
-    else onAnswer(answer)
-  }
-
-  /** What the store answers; a promise also where it throws instead of rejecting, and where too many wait already. */
-  #ask<T>(call: (store: S) => T | Promise<T>): T | Promise<T> {
+  ask<T, G>(call: (store: S, given: G) => T | Promise<T>, given: G): T | Promise<T> {
     const { maxPendingStoreCalls } = this.#settings
     if (this.#waiting.size >= maxPendingStoreCalls) {
       return Promise.reject(new Error(`${maxPendingStoreCalls} calls wait for the store already`))
     }
     try {
-      return call(this.store)
+      return call(this.store, given)
     } catch (error) {
       return Promise.reject(error)
     }
   }
 
-  #wait<T>(
+  /** Waits for what `ask` returned, within bounded time, and tells one of two functions, later and once. */
+  bound<T>(
     method: string,
     answer: Promise<T>,
     onAnswer: (value: T) => void,

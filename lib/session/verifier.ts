@@ -1,8 +1,9 @@
 import type { PendingActivity, PendingRecord } from '../../types/activity.js'
 import type { VerifyMessage } from '../../types/events.js'
 import type { Session, SessionId, SessionToken } from '../../types/session.js'
-import type { SessionExtension } from '../../types/store.js'
+import type { SessionExtension, SessionStore } from '../../types/store.js'
 import { channels } from '../diagnostics.js'
+import { isPromise } from '../timing.js'
 import { sessionIdOf } from '../token.js'
 import { extensionBeforeFlush, extensionOnRefresh, withActivity } from './lifetime.js'
 import { liveSession } from './policy.js'
@@ -10,21 +11,57 @@ import { notReady, type Runtime, storeCalls } from './runtime.js'
 import { storeError } from './store-calls.js'
 
 /** The live session, or why there is none. */
-type Verdict = Session | 'absent' | 'expired'
+export type Verdict = Session | 'absent' | 'expired'
 
-type OnVerdict = (verdict: Verdict) => void
-type OnFailure = (error: unknown) => void
-
-function sessionOf(verdict: Verdict): Session | null {
+export function sessionOf(verdict: Verdict): Session | null {
   return typeof verdict === 'string' ? null : verdict
 }
 
-/** What a store answers with may be no session, whatever its type says. */
-function attempt(judge: () => Verdict | Promise<Verdict>): Verdict | Promise<Verdict> {
-  try {
-    return judge()
-  } catch (error) {
-    return Promise.reject(storeError('getSession', error))
+/** Who asked. One of the two is called, once, and must not throw. */
+export interface VerdictListener {
+  onVerdict(verdict: Verdict): void
+  onFailure(error: unknown): void
+}
+
+function readSession(store: SessionStore, id: SessionId): Session | null | Promise<Session | null> {
+  return store.getSession(id)
+}
+
+function tell(listener: VerdictListener, verdict: Verdict | Promise<Verdict>): void {
+  if (!(verdict instanceof Promise)) listener.onVerdict(verdict)
+  else
+    verdict.then(
+      (settled) => listener.onVerdict(settled),
+      (error) => listener.onFailure(error),
+    )
+}
+
+/** Publishes the outcome on the diagnostics channel before the listener hears of it. */
+class Publisher implements VerdictListener {
+  readonly #sessionId: SessionId
+  readonly #listener: VerdictListener
+  readonly #started = performance.now()
+
+  constructor(sessionId: SessionId, listener: VerdictListener) {
+    this.#sessionId = sessionId
+    this.#listener = listener
+  }
+
+  onVerdict(verdict: Verdict): void {
+    if (typeof verdict === 'string') this.#publish(verdict, null, null)
+    else this.#publish('verified', verdict.userId, null)
+    this.#listener.onVerdict(verdict)
+  }
+
+  onFailure(error: unknown): void {
+    this.#publish('failed', null, error)
+    this.#listener.onFailure(error)
+  }
+
+  #publish(outcome: VerifyMessage['outcome'], userId: string | null, error: unknown): void {
+    const durationMs = performance.now() - this.#started
+    const sessionId = this.#sessionId
+    channels.verify.publish({ outcome, sessionId, userId, durationMs, error } satisfies VerifyMessage)
   }
 }
 
@@ -38,43 +75,65 @@ export class Verifier {
   }
 
   /**
-   * The live session of the token as it stood at `at`, or `null`. One store read; a write only for a session that is
-   * due for an extension. One of the two functions is told, once, at once where the store answers at once, and must not
-   * throw: every request passes here, and a promise costs more than the rest of it.
+   * Tells of the live session of the token as it stood at `at`: at once where the store answers at once. One store read;
+   * a write only for a session that is due for an extension. Every request passes here: no promise, and no function made
+   * for a step, where the store has the answer at hand.
    */
-  verify(
-    token: SessionToken,
-    at: number,
-    activity: boolean,
-    onSession: (session: Session | null) => void,
-    onFailure: OnFailure,
-  ): void {
+  verify(token: SessionToken, at: number, activity: boolean, listener: VerdictListener): void {
     const id = sessionIdOf(token)
-    const onVerdict: OnVerdict = (verdict) => onSession(sessionOf(verdict))
-    if (channels.verify.hasSubscribers) this.#judgeAndTell(id, at, activity, onVerdict, onFailure)
-    else this.#judge(id, at, activity, onVerdict, onFailure)
+    this.#judge(id, at, activity, channels.verify.hasSubscribers ? new Publisher(id, listener) : listener)
   }
 
   /** The live session of this id as it stands at `at`, or `null`. No activity. */
   find(id: SessionId, at: number): Promise<Session | null> {
     return new Promise((resolve, reject) => {
-      this.#judge(id, at, false, (verdict) => resolve(sessionOf(verdict)), reject)
+      this.#judge(id, at, false, {
+        onVerdict: (verdict) => resolve(sessionOf(verdict)),
+        onFailure: reject,
+      })
     })
   }
 
-  #judge(id: SessionId, at: number, activity: boolean, onVerdict: OnVerdict, onFailure: OnFailure): void {
-    // A flush that ends during the read takes the record away, and the read may not show yet what it wrote.
-    const pendingBefore = this.#runtime.tracking?.pending.find(id)
-    const onAnswer = (stored: Session | null): void => {
-      const verdict = attempt(() =>
-        stored ? this.#judgeStored(stored, pendingBefore, at, activity) : 'absent',
-      )
-      if (verdict instanceof Promise) verdict.then(onVerdict, onFailure)
-      else onVerdict(verdict)
+  #judge(id: SessionId, at: number, activity: boolean, listener: VerdictListener): void {
+    const { calls, tracking } = this.#runtime
+    if (calls === null) {
+      listener.onFailure(notReady())
+      return
     }
-    const { calls } = this.#runtime
-    if (calls === null) onFailure(notReady())
-    else calls.start('getSession', (store) => store.getSession(id), onAnswer, onFailure)
+    // A flush that ends during the read takes the record away, and the read may not show yet what it wrote.
+    const pendingBefore = tracking?.pending.find(id)
+    const answer = calls.ask(readSession, id)
+    if (isPromise(answer)) this.#judgeLater(answer, pendingBefore, at, activity, listener)
+    else tell(listener, this.#judgeAnswer(answer, pendingBefore, at, activity))
+  }
+
+  #judgeLater(
+    answer: Promise<Session | null>,
+    pendingBefore: PendingRecord | undefined,
+    at: number,
+    activity: boolean,
+    listener: VerdictListener,
+  ): void {
+    storeCalls(this.#runtime).bound(
+      'getSession',
+      answer,
+      (stored) => tell(listener, this.#judgeAnswer(stored, pendingBefore, at, activity)),
+      (error) => listener.onFailure(error),
+    )
+  }
+
+  /** What a store answers with may be no session, whatever its type says. */
+  #judgeAnswer(
+    stored: Session | null,
+    pendingBefore: PendingRecord | undefined,
+    at: number,
+    activity: boolean,
+  ): Verdict | Promise<Verdict> {
+    try {
+      return stored ? this.#judgeStored(stored, pendingBefore, at, activity) : 'absent'
+    } catch (error) {
+      return Promise.reject(storeError('getSession', error))
+    }
   }
 
   #judgeStored(
@@ -94,34 +153,6 @@ export class Verifier {
     const exists = !activity || this.#recordActivity(stored, at, pendingBefore)
     if (exists === true) return session
     return exists.then((still) => (still ? session : 'absent'))
-  }
-
-  #judgeAndTell(
-    id: SessionId,
-    at: number,
-    activity: boolean,
-    onVerdict: OnVerdict,
-    onFailure: OnFailure,
-  ): void {
-    const started = performance.now()
-    const tell = (outcome: VerifyMessage['outcome'], userId: string | null, error: unknown): void => {
-      const durationMs = performance.now() - started
-      channels.verify.publish({ outcome, sessionId: id, userId, durationMs, error } satisfies VerifyMessage)
-    }
-    this.#judge(
-      id,
-      at,
-      activity,
-      (verdict) => {
-        if (typeof verdict === 'string') tell(verdict, null, null)
-        else tell('verified', verdict.userId, null)
-        onVerdict(verdict)
-      },
-      (error) => {
-        tell('failed', null, error)
-        onFailure(error)
-      },
-    )
   }
 
   /** Whether the session still exists, as far as this shows. */
