@@ -15,7 +15,7 @@ export const anonymous: Section = {
   async run({ quick }) {
     const { rounds, seconds } = roundsFor(quick)
     // Two candidates only, and a small difference: more rounds.
-    const options = { rounds: rounds * 2, seconds }
+    const options = { rounds: Math.ceil(rounds * 1.5), seconds }
     const comparison = await withCleanup(async (cleanup) =>
       compare(await startAll(cleanup, candidates), options),
     )

@@ -184,6 +184,7 @@ export class ActivityFlusher implements PendingActivity {
       failure ??= error
       // A store that does not answer gets no further calls to hang on before the next flush.
       if (this.#closed || error?.cause instanceof LateFlush) break
+      await nextTurn()
     }
     this.#buffer.land()
     this.#warnOfSlowness(performance.now() - started)
