@@ -51,8 +51,8 @@ export async function compare(
   { rounds, seconds }: CompareOptions,
 ): Promise<Comparison> {
   const results = new Map<string, Measurement[]>(candidates.map(({ title }) => [title, []]))
-  // Once round without looking, for the compiler to have seen what it will see.
-  for (const candidate of candidates) await candidate.measure(0.7, connections)
+  // Twice round without looking, for the compiler to have seen what it will see.
+  for (const candidate of [...candidates, ...candidates]) await candidate.measure(0.5, connections)
   for (let round = 0; round < rounds; round++) {
     const first = round % candidates.length
     const order = [...candidates.slice(first), ...candidates.slice(0, first)]

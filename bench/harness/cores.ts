@@ -19,9 +19,9 @@ export const coresApart = availableParallelism() > 1 && hasTaskset()
 const serverCore = '0'
 const loadCore = '1'
 
-/** Keeps the process, all its threads, on the core of servers. */
+/** Keeps the process on the core of servers; the threads that collect its garbage take what is left. */
 export function keepOnServerCore(pid: number): void {
-  if (coresApart) execFileSync('taskset', ['-a', '-c', '-p', serverCore, String(pid)], { stdio: 'ignore' })
+  if (coresApart) execFileSync('taskset', ['-c', '-p', serverCore, String(pid)], { stdio: 'ignore' })
 }
 
 /** The command and its arguments, on the core of the load. */

@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto'
 import Fastify, { type FastifyInstance } from 'fastify'
 import gosesh, { type ActivityTracker, MemoryStore, type SessionId } from '../../lib/index.js'
+import { isSessionId } from '../../lib/token.js'
 import { compareInRounds, type MicroComparison } from '../harness/micro.js'
 import { exactly, type Section, show, showSpread } from '../report/result.js'
 
@@ -78,6 +79,22 @@ async function newSessions(ids: readonly SessionId[], date: Date, rounds: number
   return result
 }
 
+/** The least that a new record takes: a look-up, the check of what came from outside, and somewhere to keep the time. */
+async function newByHand(ids: readonly SessionId[], date: Date, rounds: number): Promise<MicroComparison> {
+  return await compareInRounds({
+    rounds,
+    operations: ids.length,
+    baseline: () => {
+      const map = new Map<SessionId, Date>()
+      for (const id of ids) map.set(id, date)
+    },
+    subject: () => {
+      const map = new Map<SessionId, { at: number }>()
+      for (const id of ids) if (!map.has(id) && isSessionId(id)) map.set(id, { at: date.getTime() })
+    },
+  })
+}
+
 async function bytesPerSession(ids: readonly SessionId[], date: Date): Promise<number> {
   const { app, tracker } = await startTracker()
   globalThis.gc?.()
@@ -97,8 +114,9 @@ export const record: Section = {
     const dates = Array.from({ length: 1_000 }, (_, i) => new Date(anHourAgo + i))
     const [firstId, firstDate] = [ids[0] as SessionId, dates[0] as Date]
     const hot = await hotSession(firstId, dates)
-    const pending = await pendingSessions(ids, dates, quick ? 9 : 25)
+    const pending = await pendingSessions(ids, dates, quick ? 5 : 25)
     const fresh = await newSessions(ids, firstDate, quick ? 5 : 9)
+    const byHand = await newByHand(ids, firstDate, quick ? 3 : 9)
     const bytes = await bytesPerSession(ids, firstDate)
     const row = (title: string, { baseline, subject, ratio }: MicroComparison): string[] => [
       title,
@@ -115,6 +133,7 @@ export const record: Section = {
             row('one hot session', hot),
             row('a million sessions, all pending', pending),
             row('a million sessions, new to the tracker', fresh),
+            row('the same by hand: look-up, check of the id, an object', byHand),
           ],
         },
       ],
