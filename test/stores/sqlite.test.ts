@@ -347,6 +347,14 @@ for (const { name, open, remedy } of drivers) {
       await store.createSession(session)
       database.exec('ROLLBACK')
       t.equal(await store.getSession(session.id), null)
+      await store.createSession(session)
+      database.exec('BEGIN')
+      t.equal(
+        await store.batchRecordActivity(new Map([[session.id, later(session.lastActivityAt, 1_000)]])),
+        1,
+      )
+      database.exec('ROLLBACK')
+      t.strictSame(await store.getSession(session.id), session, 'a flush too')
     })
 
     t.test('a session that exists already is no driver error', async (t) => {
