@@ -52,7 +52,9 @@ export async function compare(
 ): Promise<Comparison> {
   const results = new Map<string, Measurement[]>(candidates.map(({ title }) => [title, []]))
   // Twice round without looking, for the compiler to have seen what it will see.
-  for (const candidate of [...candidates, ...candidates]) await candidate.measure(0.5, connections)
+  for (const warmUp of [0.5, 0.3]) {
+    for (const candidate of candidates) await candidate.measure(warmUp, connections)
+  }
   for (let round = 0; round < rounds; round++) {
     const first = round % candidates.length
     const order = [...candidates.slice(first), ...candidates.slice(0, first)]

@@ -81,6 +81,18 @@ answerCalls({
       }
     })
   },
+  /** Only the batches of a flush, as every store is given them: maps of ids and dates. */
+  async batches(count: number) {
+    const at = Date.now()
+    const pending = new Map(Array.from({ length: count }, (_, i) => [idOf(i), { at }]))
+    return timed(async () => {
+      let batch = new Map<string, Date>()
+      for (const [id, session] of pending) {
+        if (batch.size === batchSize) batch = new Map()
+        batch.set(id, new Date(session.at))
+      }
+    })
+  },
   stats: () => tracker.stats,
   async close() {
     await app.close()

@@ -56,7 +56,7 @@ export const requestParts: Section = {
   title: 'What a request is made of',
   async run({ quick }) {
     const names = [...Object.keys(verified), ...Object.keys(anonymous)]
-    const times = await timesOf(names, quick ? 200 : 1_500)
+    const times = await timesOf(names, quick ? 150 : 1_500)
     return {
       tables: [
         tableOf('A verified request without its socket, part by part', verified, times),
