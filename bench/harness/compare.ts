@@ -1,5 +1,5 @@
 import type { Measurement, RunningCandidate } from './candidate.js'
-import { ratios, type Spread, spreadOf } from './statistics.js'
+import { calmRatios, type Spread, spreadOf } from './statistics.js'
 
 export interface CompareOptions {
   readonly rounds: number
@@ -34,14 +34,14 @@ export class Comparison {
 
   /** The throughput of one over that of the other, round by round. */
   throughput(title: string, beside: string): Spread {
-    const perSecond = (name: string): number[] => this.of(name).map((measurement) => measurement.perSecond)
-    return ratios(perSecond(title), perSecond(beside))
+    const seconds = (name: string): number[] => this.of(name).map(({ perSecond }) => 1 / perSecond)
+    return calmRatios(seconds(beside), seconds(title))
   }
 
   /** Requests for the same processor time, of one over those of the other, round by round. */
   efficiency(title: string, beside: string): Spread {
     const cpu = (name: string): number[] => this.of(name).map(({ cpuPerRequest }) => cpuPerRequest)
-    return ratios(cpu(beside), cpu(title))
+    return calmRatios(cpu(beside), cpu(title))
   }
 }
 

@@ -25,3 +25,15 @@ export function spreadOf(values: readonly number[]): Spread {
 export function ratios(over: readonly number[], under: readonly number[]): Spread {
   return spreadOf(over.map((value, round) => value / (under[round] as number)))
 }
+
+/**
+ * The same for costs, in the calmer half of the rounds: those in which the two together took least. A machine that is
+ * shared is slow for a second or two at a time, and then often for one of the two only.
+ */
+export function calmRatios(over: readonly number[], under: readonly number[]): Spread {
+  const rounds = over.map((cost, round) => ({ cost, other: under[round] as number }))
+  const calm = rounds
+    .toSorted((a, b) => a.cost * a.other - b.cost * b.other)
+    .slice(0, Math.ceil(over.length / 2))
+  return spreadOf(calm.map(({ cost, other }) => cost / other))
+}
