@@ -7,7 +7,7 @@ import { type Goal, show, showCount, showSpread, type Table } from '../report/re
 
 /** How long the candidates of a comparison are loaded. */
 export function roundsFor(quick: boolean): CompareOptions {
-  return quick ? { rounds: 9, seconds: 0.25 } : { rounds: 60, seconds: 0.4 }
+  return quick ? { rounds: 8, seconds: 0.2 } : { rounds: 60, seconds: 0.4 }
 }
 
 export async function startAll(
