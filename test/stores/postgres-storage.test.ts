@@ -62,6 +62,13 @@ function storageTests(server: PostgresServer): void {
     assertSession(await store.getSession(full.id), full)
   })
 
+  t.test('times before 1970, as of a clock that is wrong, are kept', async (t) => {
+    const { store } = await freshStore(t, server)
+    const old = { ...full, createdAt: new Date(-1_234), lastActivityAt: new Date(-1) }
+    await store.createSession(old)
+    assertSession(await store.getSession(old.id), old)
+  })
+
   for (const [plan, options] of Object.entries({
     'by index': '',
     'reading the whole table': '-c enable_indexscan=off -c enable_bitmapscan=off',
