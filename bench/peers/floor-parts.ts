@@ -2,10 +2,10 @@ import { hash, randomBytes } from 'node:crypto'
 import cookie from '@fastify/cookie'
 import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
 import type { Session, SessionId } from '../../lib/index.js'
-import type { PeerApp, PeerSettings } from './peer.js'
+import type { LoginBody, PeerApp, PeerSettings } from './peer.js'
 
-/** What gosesh promises beyond the floor, each with all before it. */
-export const parts = ['nothing', 'headers', 'session', 'activity'] as const
+/** What gosesh promises beyond the floor (floor.ts), each with all before it. */
+export const parts = ['headers', 'session', 'activity'] as const
 export type Part = (typeof parts)[number]
 
 interface Stored {
@@ -38,9 +38,7 @@ function toSession(id: string, stored: Stored, lastActivityAt: number): Session 
 
 /** The floor, with what is promised up to that part, written by hand for this one case. */
 export async function floorWith(part: Part, lifetime = day): Promise<FastifyInstance> {
-  const upTo = parts.indexOf(part)
-  const has = (name: Part): boolean => parts.indexOf(name) <= upTo
-  const [withHeaders, withSession, withActivity] = [has('headers'), has('session'), has('activity')]
+  const [withSession, withActivity] = [part !== 'headers', part === 'activity']
   const sessions = new Map<string, Stored>()
   const pending = new Map<string, { at: number }>()
   const app = Fastify()
@@ -61,16 +59,14 @@ export async function floorWith(part: Part, lifetime = day): Promise<FastifyInst
     else if (withActivity) pending.set(id, { at: now })
     done()
   })
-  if (withHeaders) {
-    app.addHook('onSend', (request, reply, payload, done) => {
-      if ((request as PartRequest).found !== null) {
-        reply.header('cache-control', 'no-store')
-        reply.header('vary', 'Cookie')
-      }
-      done(null, payload)
-    })
-  }
-  app.post<{ Body: { userId: string } }>('/login', async (request, reply) => {
+  app.addHook('onSend', (request, reply, payload, done) => {
+    if ((request as PartRequest).found !== null) {
+      reply.header('cache-control', 'no-store')
+      reply.header('vary', 'Cookie')
+    }
+    done(null, payload)
+  })
+  app.post<{ Body: LoginBody }>('/login', async (request, reply) => {
     const token = randomBytes(32).toString('base64url')
     const now = Date.now()
     const { userId } = request.body

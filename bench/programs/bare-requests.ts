@@ -2,6 +2,7 @@ import cookie from '@fastify/cookie'
 import type { FastifyInstance } from 'fastify'
 import { BareRequests } from '../harness/bare-requests.js'
 import { answerCalls } from '../harness/program.js'
+import { floorPeer } from '../peers/floor.js'
 import { floorWith, type Part, parts } from '../peers/floor-parts.js'
 import { goseshPeer } from '../peers/gosesh.js'
 import { plainPeer } from '../peers/plain.js'
@@ -42,6 +43,7 @@ const floors = parts.map(
   async (part): Promise<[Part, BareRequests]> => [part, await verified(await floorWith(part))],
 )
 const candidates: Record<string, BareRequests> = {
+  floor: await verified((await floorPeer({ lifetime: day })).app),
   ...Object.fromEntries(await Promise.all(floors)),
   gosesh: await verified(await gosesh()),
   'anonymous: nothing': await anonymous(await plain(false)),

@@ -60,16 +60,18 @@ async function pendingSessions(
   return result
 }
 
+function fillMap(ids: readonly SessionId[], date: Date): void {
+  const map = new Map<SessionId, Date>()
+  for (const id of ids) map.set(id, date)
+}
+
 async function newSessions(ids: readonly SessionId[], date: Date, rounds: number): Promise<MicroComparison> {
   const started = await Promise.all(Array.from({ length: rounds }, startTracker))
   const unused = started.map(({ tracker }) => tracker)
   const result = await compareInRounds({
     rounds,
     operations: ids.length,
-    baseline: () => {
-      const map = new Map<SessionId, Date>()
-      for (const id of ids) map.set(id, date)
-    },
+    baseline: () => fillMap(ids, date),
     subject: () => {
       const tracker = unused.pop()
       for (const id of ids) tracker?.recordActivity(id, date)
@@ -84,10 +86,7 @@ async function newByHand(ids: readonly SessionId[], date: Date, rounds: number):
   return await compareInRounds({
     rounds,
     operations: ids.length,
-    baseline: () => {
-      const map = new Map<SessionId, Date>()
-      for (const id of ids) map.set(id, date)
-    },
+    baseline: () => fillMap(ids, date),
     subject: () => {
       const map = new Map<SessionId, { at: number }>()
       for (const id of ids) if (!map.has(id) && isSessionId(id)) map.set(id, { at: date.getTime() })

@@ -6,7 +6,7 @@ import { type Section, showSpread, type Table } from '../report/result.js'
 const requests = 320
 
 const verified: Readonly<Record<string, string>> = {
-  nothing: 'the floor',
+  floor: 'the floor',
   headers: 'with `Cache-Control` and `Vary`',
   session: 'and a session object of its own, with four dates',
   activity: 'and the activity in a `Map`',

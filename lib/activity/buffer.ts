@@ -27,7 +27,7 @@ export interface ActivityBatch {
 export class ActivityBuffer {
   readonly #maxPending: number
   #waiting = new Map<SessionId, PendingSession>()
-  /** What is written stays in it to the end of the flight: to delete one after the other costs more than a write. */
+  /** What is written is marked as settled, and goes with the whole map when the flight ends. */
   #inFlight = new Map<SessionId, PendingSession>()
   #inFlightCount = 0
   /** Sessions that wait and are in flight. */

@@ -174,19 +174,21 @@ export class ActivityFlusher implements PendingActivity {
     this.#warnOfDrops()
     const started = performance.now()
     let failure: FlushError | null = null
-    const flight = this.#buffer.flight(this.#settings.maxBatchSize)
-    for (let batch = flight.next(); !batch.done; ) {
-      const writing = this.#write(batch.value)
-      // The next batch is made while the store writes this one, in a turn of its own.
-      await nextTurn()
-      batch = flight.next()
-      const error = await writing
-      failure ??= error
-      // A store that does not answer gets no further calls to hang on before the next flush.
-      if (this.#closed || error?.cause instanceof LateFlush) break
-      await nextTurn()
+    try {
+      const flight = this.#buffer.flight(this.#settings.maxBatchSize)
+      for (let batch = flight.next(); !batch.done; ) {
+        // The next batch is made while the store writes this one, in a turn of its own.
+        const next = nextTurn().then(() => flight.next())
+        const [error, made] = await Promise.all([this.#write(batch.value), next])
+        failure ??= error
+        // A store that does not answer gets no further calls to hang on before the next flush.
+        if (this.#closed || error?.cause instanceof LateFlush) break
+        batch = made
+        await nextTurn()
+      }
+    } finally {
+      this.#buffer.land()
     }
-    this.#buffer.land()
     this.#warnOfSlowness(performance.now() - started)
     if (failure !== null) throw failure
   }

@@ -107,6 +107,7 @@ export class Verifier {
     else tell(listener, this.#judgeAnswer(answer, pendingBefore, at, activity))
   }
 
+  /** Apart from `#judge`, which would else keep its variables for these functions at every request. */
   #judgeLater(
     answer: Promise<Session | null>,
     pendingBefore: PendingRecord | undefined,

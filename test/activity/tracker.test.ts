@@ -261,6 +261,21 @@ t.test('a flush', async (t) => {
     t.match({ failed: failures.length, pending: tracker.pendingCount }, { failed: 1, pending: 3 })
   })
 
+  t.test('with a logger that throws rejects, and keeps all that it did not write', async (t) => {
+    const { store, log, flusher, time } = setUp(t, { maxBatchSize: 1 })
+    for (let i = 0; i < 3; i++) flusher.record(newId(), time.now())
+    store.fail('batchRecordActivity', new Error('refused'))
+    const thrown = new Error('the disk of the log is full')
+    t.capture(log, 'warn', () => {
+      throw thrown
+    })
+    await t.rejects(flusher.flush(), thrown)
+    t.equal(flusher.pendingCount, 3)
+    store.off('batchRecordActivity')
+    await flusher.flush()
+    t.equal(flusher.pendingCount, 0)
+  })
+
   t.test('that takes longer than flushInterval is warned about', async (t) => {
     const { tracker, store, log, time } = setUp(t, { flushInterval: 1_000, flushTimeout: 60_000 })
     tracker.recordActivity(newId(), new Date(time.now()))
