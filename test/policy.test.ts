@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import {
   bearerCredential,
@@ -169,6 +170,7 @@ t.test('maxSessionsPerUser', async (t) => {
     const app = buildApp(t, { store, maxSessionsPerUser: 1 })
     const { cookie, session } = await signIn(app)
     let failures = 1
+    await sleep(2) // of two within one millisecond, either may be the later
     store.on('deleteSession', (proceed) => (failures-- > 0 ? Promise.reject(new Error('down')) : proceed()))
     const response = await app.inject({ method: 'POST', url: '/login', body: {} })
     t.equal(response.statusCode, 503)
