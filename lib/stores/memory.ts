@@ -14,6 +14,7 @@ import type {
 import { checkCount, checkObject } from '../check.js'
 import { GoseshError } from '../errors.js'
 import { userIdOf } from '../user-id.js'
+import { writeInTurns } from './in-turns.js'
 import { DeviceCodes } from './memory/device-codes.js'
 import { IdIndex } from './memory/id-index.js'
 import { holdsPairs, indexedKeys, keyAmong, type MetadataPair, pairsOf } from './metadata.js'
@@ -36,6 +37,8 @@ interface StoredSession {
   idleDeadline: number | null
 }
 
+/** Sessions of a batch of activity that are moved in one turn of the event loop. */
+const sessionsPerTurn = 1_000
 /** Sessions looked at in one turn of the event loop by a sweep. */
 const sweepStride = 10_000
 
@@ -142,19 +145,11 @@ export class MemoryStore
   }
 
   async batchRecordActivity(updates: ReadonlyMap<SessionId, Date>): Promise<number> {
-    let moved = 0
-    for (const [id, date] of updates) {
-      const stored = this.#sessions.get(id)
-      const at = date.getTime()
-      if (stored === undefined || at <= stored.lastActivityAt) continue
-      stored.lastActivityAt = at
-      if (stored.idleTimeout !== null) {
-        const idleDeadline = Math.min(stored.absoluteDeadline, at + stored.idleTimeout)
-        stored.idleDeadline = Math.max(Number(stored.idleDeadline), idleDeadline)
-      }
-      moved++
-    }
-    return moved
+    return await writeInTurns(updates, sessionsPerTurn, (slice) => {
+      let moved = 0
+      for (const [id, at] of slice) if (this.#recordActivity(id, at.getTime())) moved++
+      return moved
+    })
   }
 
   async listUserSessions(userId: string): Promise<Session[]> {
@@ -178,6 +173,17 @@ export class MemoryStore
     }
     if (deleted < limit) this.#sweepCursor = null
     return deleted
+  }
+
+  #recordActivity(id: SessionId, at: number): boolean {
+    const stored = this.#sessions.get(id)
+    if (stored === undefined || at <= stored.lastActivityAt) return false
+    stored.lastActivityAt = at
+    if (stored.idleTimeout !== null) {
+      const idleDeadline = Math.min(stored.absoluteDeadline, at + stored.idleTimeout)
+      stored.idleDeadline = Math.max(Number(stored.idleDeadline), idleDeadline)
+    }
+    return true
   }
 
   #nextToSweep(): [SessionId, StoredSession] | null {

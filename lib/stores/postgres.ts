@@ -20,6 +20,7 @@ import {
 } from '../check.js'
 import { GoseshError } from '../errors.js'
 import { userIdOf } from '../user-id.js'
+import { writeInTurns } from './in-turns.js'
 import { indexedKeys, keyAmong, parseMetadata } from './metadata.js'
 import { migratePostgres } from './migrations/postgres.js'
 import { type PostgresPool, StatementRunner, type TextRow } from './postgres/client.js'
@@ -44,6 +45,8 @@ export interface PostgresStoreOptions {
   readonly preparedStatements?: boolean | undefined
 }
 
+/** Sessions that one statement of a flush moves. It keeps a core of the server busy while it runs. */
+const sessionsPerStatement = 2_500
 /** Sessions that one statement of `deleteAllSessions` deletes. */
 const deletePageSize = 5_000
 /** Blocks of the table, of 8 KiB, that one statement of a sweep looks at: some 25,000 sessions. */
@@ -172,12 +175,13 @@ export class PostgresStore
 
   /** The server confirms the batch before it is on its disk: a crash of the server may lose the last second of it. */
   async batchRecordActivity(updates: ReadonlyMap<SessionId, Date>): Promise<number> {
-    if (updates.size === 0) return 0
-    // Neither an id nor a time has a comma in it, and pg would quote every element of an array by itself.
-    const ids = Array.from(updates.keys()).join(',')
-    const times = Array.from(updates.values(), (at) => at.getTime()).join(',')
-    const { moved } = await this.#runner.one(this.#statements.recordActivity, [ids, times])
-    return Number(moved)
+    return await writeInTurns(updates, sessionsPerStatement, async (slice) => {
+      // Neither an id nor a time has a comma in it, and pg would quote every element of an array by itself.
+      const ids = slice.map(([id]) => id).join(',')
+      const times = slice.map(([, at]) => at.getTime()).join(',')
+      const { moved } = await this.#runner.one(this.#statements.recordActivity, [ids, times])
+      return Number(moved)
+    })
   }
 
   async listUserSessions(userId: string): Promise<Session[]> {

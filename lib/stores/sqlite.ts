@@ -1,4 +1,3 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { DeviceCode, DeviceCodeId, DevicePoll, UserCodeId } from '../../types/device-code.js'
 import type { Session, SessionId, SessionMetadata } from '../../types/session.js'
 import type {
@@ -22,6 +21,7 @@ import {
 } from '../check.js'
 import { GoseshError } from '../errors.js'
 import { userIdOf } from '../user-id.js'
+import { writeInTurns } from './in-turns.js'
 import { indexedKeys, keyAmong, parseMetadata } from './metadata.js'
 import { sqliteDeviceCodesPart, sqliteSessionsPart, sqliteUsersPart } from './migrations/sqlite.js'
 import { Connection } from './sqlite/connection.js'
@@ -84,7 +84,7 @@ function checkPrefix(value: unknown): string {
 }
 
 /** Few enough for requests to be served between two statements, enough to share the cost of a transaction. */
-const sessionsPerTurn = 200
+const sessionsPerTurn = 100
 
 /**
  * Sessions in a SQLite database of this machine. Every method rejects with `GOSESH_ERR_STORE_UNAVAILABLE` where SQLite
@@ -174,17 +174,10 @@ export class SqliteStore
 
   /** In turns of the event loop, each a statement of its own. */
   async batchRecordActivity(updates: ReadonlyMap<SessionId, Date>): Promise<number> {
-    let moved = 0
-    let times: Record<SessionId, number> = {}
-    let left = updates.size
-    for (const [id, at] of updates) {
-      times[id] = at.getTime()
-      if (--left % sessionsPerTurn > 0) continue
-      moved += this.#connection.runUnsynced(this.#sql.batchRecordActivity, JSON.stringify(times))
-      times = {}
-      if (left > 0) await nextTurn()
-    }
-    return moved
+    return await writeInTurns(updates, sessionsPerTurn, (slice) => {
+      const times = Object.fromEntries(slice.map(([id, at]) => [id, at.getTime()]))
+      return this.#connection.runUnsynced(this.#sql.batchRecordActivity, JSON.stringify(times))
+    })
   }
 
   async listUserSessions(userId: string): Promise<Session[]> {
