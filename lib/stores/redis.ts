@@ -29,7 +29,7 @@ import {
   takeSessions,
   upsertUser,
 } from './redis/scripts.js'
-import { decodeSession, encodeSession } from './redis/session-value.js'
+import { decodeSession, encodeNumber, encodeSession } from './redis/session-value.js'
 import { type IndexEntry, isPending, UserIndex } from './redis/user-index.js'
 
 export type {
@@ -166,8 +166,9 @@ export class RedisStore
   }
 
   async extendSession(id: SessionId, to: SessionExtension): Promise<boolean> {
-    const args = [this.expiryGrace, to.lastActivityAt.getTime(), to.idleDeadline?.getTime() ?? '']
-    return Number(await this.#connection.run(extendSession, [this.#keyOf(id)], args.map(String))) === 1
+    const lastActivityAt = encodeNumber(to.lastActivityAt.getTime())
+    const args = [String(this.expiryGrace), lastActivityAt, String(to.idleDeadline?.getTime() ?? '')]
+    return Number(await this.#connection.run(extendSession, [this.#keyOf(id)], args)) === 1
   }
 
   async deleteSession(id: SessionId): Promise<boolean> {
@@ -186,7 +187,7 @@ export class RedisStore
   }
 
   async batchRecordActivity(updates: ReadonlyMap<SessionId, Date>): Promise<number> {
-    const times = Array.from(updates.values(), (at) => String(at.getTime()))
+    const times = Array.from(updates.values(), (at) => encodeNumber(at.getTime()))
     const keys = this.#keysOf([...updates.keys()])
     return await this.#connection.count(recordActivity, keys, [String(this.expiryGrace)], times)
   }

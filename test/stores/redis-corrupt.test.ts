@@ -1,8 +1,9 @@
 import { Redis } from 'ioredis'
 import t from 'tap'
 import type { Session, SessionId } from '../../lib/index.js'
+import { encodeSession } from '../../lib/stores/redis/session-value.js'
 import { type IoredisClient, RedisStore } from '../../lib/stores/redis.js'
-import { activeAt, later, newSession, newSessions } from '../../lib/testing/fixtures.js'
+import { activeAt, hour, later, newSession, newSessions } from '../../lib/testing/fixtures.js'
 import { hasRedis, onlyKey, startRedis } from '../integration/redis-server.js'
 
 const unavailable = { code: 'GOSESH_ERR_STORE_UNAVAILABLE', statusCode: 503 }
@@ -43,6 +44,25 @@ if (hasRedis(t)) {
       t.same(stored, activeAt(session, later(session.lastActivityAt, 3_000)))
     }
   })
+
+  t.test(
+    'late: what is past its deadline and the grace goes, and is not made anew without an expiry',
+    async (t) => {
+      const store = new RedisStore(redis)
+      const past = newSession({ age: 48 * hour, absoluteTimeout: 24 * hour })
+      const writes = {
+        extendSession: () => store.extendSession(past.id, activeAt(past, later(past.lastActivityAt, 1))),
+        batchRecordActivity: () =>
+          store.batchRecordActivity(new Map([[past.id, later(past.lastActivityAt, 1)]])),
+      }
+      for (const [name, write] of Object.entries(writes)) {
+        // As one that was kept longer by whatever restored it.
+        await redis.set(`gosesh:session:${past.id}`, encodeSession(past))
+        t.equal(Number(await write()), 0, name)
+        t.equal(await redis.dbsize(), 0, name)
+      }
+    },
+  )
 
   t.test('corrupt: what is no session is a failure, never a session and never an absence', async (t) => {
     const store = new RedisStore(redis)

@@ -13,20 +13,25 @@ export function script(...parts: string[]): Script {
 }
 
 /**
- * The head of a session's value (session-value.ts) in Lua. PEXPIREAT comes before SETRANGE for two reasons: where the
- * new expiry has passed it deletes the key, which SETRANGE would make anew without a TTL; and a script whose first
- * write needs no memory may go on writing on a server that is full.
+ * The head of a session's value (session-value.ts) in Lua: four numbers, and how its two that move are set, the first
+ * as text. PEXPIREAT comes before SETRANGE for two reasons: where the new expiry has passed it deletes the key, which
+ * SETRANGE would make anew without a TTL; and a script whose first write needs no memory may go on writing on a server
+ * that is full.
  */
 const head = `
-local function parse(head)
-  local last, idle, timeout, absolute = string.match(head, '^([%d-]+) ([%d-]+) ([%d-]+) ([%d-]+)$')
-  return tonumber(last), tonumber(idle), tonumber(timeout), tonumber(absolute)
+local call, sub = redis.call, string.sub
+local soon = call('TIME')[1] * 1000 + 60000
+local function isHead(stored)
+  return #stored == 67 and sub(stored, 51, 51) == ' '
+end
+local function numberAt(stored, place)
+  return tonumber(sub(stored, place * 17 + 1, place * 17 + 16))
 end
 local function move(key, grace, last, idle, absolute)
-  local deadline = idle and math.min(idle, absolute) or absolute
-  redis.call('PEXPIREAT', key, string.format('%.0f', deadline + grace))
-  if redis.call('EXISTS', key) == 0 then return 0 end
-  redis.call('SETRANGE', key, 0, string.format(idle and '%016.0f %016.0f' or '%016.0f', last, idle))
+  local expiry = (idle and math.min(idle, absolute) or absolute) + grace
+  call('PEXPIREAT', key, expiry)
+  if expiry < soon and call('EXISTS', key) == 0 then return 0 end
+  call('SETRANGE', key, 0, idle and string.format('%s %016.0f', last, idle) or last)
   return 1
 end
 `
@@ -39,36 +44,37 @@ redis.call('PEXPIREAT', KEYS[1], ARGV[2])
 return 1
 `)
 
-/** KEYS: a session. ARGV: grace, last activity, idle deadline or ''. Returns whether the session exists. */
+/** KEYS: a session. ARGV: grace, last activity of 16 characters, idle deadline or ''. Returns whether it exists. */
 export const extendSession: Script = script(
   head,
   `
-local stored = redis.call('GETRANGE', KEYS[1], 0, 66)
+local stored = call('GETRANGE', KEYS[1], 0, 66)
 if stored == '' then return 0 end
-local last, idle, _, absolute = parse(stored)
-if not (last and absolute) then return redis.error_reply('ERR not a session') end
-local to = tonumber(ARGV[3])
+local last, absolute = numberAt(stored, 0), numberAt(stored, 3)
+if not (isHead(stored) and last and absolute) then return redis.error_reply('ERR not a session') end
+local idle, to = numberAt(stored, 1), tonumber(ARGV[3])
 if idle and to then idle = math.max(idle, to) end
-return move(KEYS[1], tonumber(ARGV[1]), math.max(last, tonumber(ARGV[2])), idle, absolute)
+local at = last > tonumber(ARGV[2]) and sub(stored, 1, 16) or ARGV[2]
+return move(KEYS[1], tonumber(ARGV[1]), at, idle, absolute)
 `,
 )
 
 /**
- * KEYS: sessions. ARGV: grace, then the last activity of each. Returns how many moved. A key that holds no session is
- * passed over: one broken value must not keep everybody's activity from being written.
+ * KEYS: sessions. ARGV: grace, then the last activity of each, of 16 characters. Returns how many moved. A key that
+ * holds no session is passed over: one broken value must not keep everybody's activity from being written.
  */
 export const recordActivity: Script = script(
   head,
   `
-local moved = 0
+local grace, moved = tonumber(ARGV[1]), 0
 for i, key in ipairs(KEYS) do
   local stored = redis.pcall('GETRANGE', key, 0, 66)
-  if type(stored) == 'string' then
-    local last, idle, timeout, absolute = parse(stored)
-    local at = tonumber(ARGV[i + 1])
+  if type(stored) == 'string' and isHead(stored) then
+    local at, last, absolute = tonumber(ARGV[i + 1]), numberAt(stored, 0), numberAt(stored, 3)
     if last and absolute and at > last then
+      local idle, timeout = numberAt(stored, 1), numberAt(stored, 2)
       if idle and timeout then idle = math.max(idle, math.min(absolute, at + timeout)) end
-      moved = moved + move(key, tonumber(ARGV[1]), at, idle, absolute)
+      moved = moved + move(key, grace, ARGV[i + 1], idle, absolute)
     end
   end
 end

@@ -15,8 +15,8 @@ const space = ' '.charCodeAt(0)
 const minus = '-'.charCodeAt(0)
 const zero = '0'.charCodeAt(0)
 
-/** Milliseconds; all dashes stand for `null`. */
-function encodeNumber(value: number | null): string {
+/** Milliseconds, of 16 characters; all dashes stand for `null`. */
+export function encodeNumber(value: number | null): string {
   if (value === null) return none
   const digits = String(Math.abs(value))
   return value < 0 ? `-${digits.padStart(width - 1, '0')}` : digits.padStart(width, '0')
