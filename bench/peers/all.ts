@@ -5,7 +5,7 @@ import { fullFloorPeer } from './floor-parts.js'
 import { goseshPeer } from './gosesh.js'
 import { mgcreaSessionPeer } from './mgcrea-session.js'
 import type { Peer } from './peer.js'
-import { plainPeer } from './plain.js'
+import { cookiesPeer, plainPeer } from './plain.js'
 import { secureSessionPeer } from './secure-session.js'
 
 export const peers = {
@@ -17,6 +17,7 @@ export const peers = {
   'mgcrea-session': mgcreaSessionPeer,
   'better-auth': betterAuthPeer,
   plain: plainPeer,
+  cookies: cookiesPeer,
 } satisfies Record<string, Peer>
 
 export type PeerName = keyof typeof peers

@@ -1,11 +1,10 @@
-import cookie from '@fastify/cookie'
 import type { FastifyInstance } from 'fastify'
 import { BareRequests } from '../harness/bare-requests.js'
 import { answerCalls } from '../harness/program.js'
 import { floorPeer } from '../peers/floor.js'
 import { floorWith, type Part, parts } from '../peers/floor-parts.js'
 import { goseshPeer } from '../peers/gosesh.js'
-import { plainPeer } from '../peers/plain.js'
+import { cookiesPeer, plainPeer } from '../peers/plain.js'
 
 const sessionCount = 1_000
 const day = 24 * 3_600_000
@@ -29,12 +28,6 @@ async function anonymous(app: FastifyInstance): Promise<BareRequests> {
   return new BareRequests(app, '/public', [])
 }
 
-async function plain(withCookies: boolean): Promise<FastifyInstance> {
-  const { app } = await plainPeer()
-  if (withCookies) await app.register(cookie)
-  return app
-}
-
 async function gosesh(): Promise<FastifyInstance> {
   return (await goseshPeer({ tracking: true, lifetime: day })).app
 }
@@ -46,8 +39,8 @@ const candidates: Record<string, BareRequests> = {
   floor: await verified((await floorPeer({ lifetime: day })).app),
   ...Object.fromEntries(await Promise.all(floors)),
   gosesh: await verified(await gosesh()),
-  'anonymous: nothing': await anonymous(await plain(false)),
-  'anonymous: cookies': await anonymous(await plain(true)),
+  'anonymous: nothing': await anonymous((await plainPeer()).app),
+  'anonymous: cookies': await anonymous((await cookiesPeer()).app),
   'anonymous: gosesh': await anonymous(await gosesh()),
 }
 

@@ -7,6 +7,7 @@ import { comparisonTable, goalBeside, roundsFor, startAll } from './verify.js'
 const open = { path: '/public', anonymous: true } as const
 const candidates: readonly Candidate[] = [
   { title: 'without gosesh', peer: 'plain', settings: {}, ...open },
+  { title: 'with @fastify/cookie alone', peer: 'cookies', settings: {}, ...open },
   { title: 'with gosesh', peer: 'gosesh', settings: { tracking: true }, ...open },
 ]
 
@@ -14,7 +15,7 @@ export const anonymous: Section = {
   title: 'An anonymous request',
   async run({ quick }) {
     const { rounds, seconds } = roundsFor(quick)
-    // Two candidates only, and a small difference: more rounds.
+    // Few candidates, and a small difference: more rounds.
     const options = { rounds: Math.ceil(rounds * 1.5), seconds }
     const comparison = await withCleanup(async (cleanup) =>
       compare(await startAll(cleanup, candidates), options),
