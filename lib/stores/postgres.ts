@@ -20,7 +20,7 @@ import {
 } from '../check.js'
 import { GoseshError } from '../errors.js'
 import { userIdOf } from '../user-id.js'
-import { writeInTurns } from './in-turns.js'
+import { type ActivitySlice, writeInTurns } from './in-turns.js'
 import { indexedKeys, keyAmong, parseMetadata } from './metadata.js'
 import { migratePostgres } from './migrations/postgres.js'
 import { type PostgresPool, StatementRunner, type TextRow } from './postgres/client.js'
@@ -46,7 +46,7 @@ export interface PostgresStoreOptions {
 }
 
 /** Sessions that one statement of a flush moves. It keeps a core of the server busy while it runs. */
-const sessionsPerStatement = 2_500
+const sessionsPerStatement = 1_000
 /** Sessions that one statement of `deleteAllSessions` deletes. */
 const deletePageSize = 5_000
 /** Blocks of the table, of 8 KiB, that one statement of a sweep looks at: some 25,000 sessions. */
@@ -175,13 +175,19 @@ export class PostgresStore
 
   /** The server confirms the batch before it is on its disk: a crash of the server may lose the last second of it. */
   async batchRecordActivity(updates: ReadonlyMap<SessionId, Date>): Promise<number> {
-    return await writeInTurns(updates, sessionsPerStatement, async (slice) => {
-      // Neither an id nor a time has a comma in it, and pg would quote every element of an array by itself.
-      const ids = slice.map(([id]) => id).join(',')
-      const times = slice.map(([, at]) => at.getTime()).join(',')
-      const { moved } = await this.#runner.one(this.#statements.recordActivity, [ids, times])
-      return Number(moved)
-    })
+    return await writeInTurns(updates, sessionsPerStatement, (slice) => this.#recordActivity(slice))
+  }
+
+  async #recordActivity(slice: ActivitySlice): Promise<number> {
+    // Neither an id nor a time has a comma in it, and pg would quote every element of an array by itself.
+    const ids = slice.map(([id]) => id).join(',')
+    const times = slice.map(([, at]) => at.getTime()).join(',')
+    let moved = 0
+    for (;;) {
+      const row = await this.#runner.one(this.#statements.recordActivity, [ids, times])
+      moved += Number(row.moved)
+      if (row.missed === '0') return moved
+    }
   }
 
   async listUserSessions(userId: string): Promise<Session[]> {

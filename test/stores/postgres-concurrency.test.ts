@@ -2,7 +2,7 @@ import t from 'tap'
 import { PostgresStore } from '../../lib/stores/postgres.js'
 import { later, minute, newSession, newSessions } from '../../lib/testing/fixtures.js'
 import type { Session } from '../../types/session.js'
-import { type Fixture, freshStore, insertSessions } from '../integration/postgres-fixtures.js'
+import { type Fixture, freshStore, insertSessions, untilWaiting } from '../integration/postgres-fixtures.js'
 import { type PostgresServer, startPostgres } from '../integration/postgres-server.js'
 
 /** The default is enough for several deadlocks where rows are locked in the order in which they are given. */
@@ -96,6 +96,36 @@ function concurrencyTests(server: PostgresServer): void {
         t.equal((await fixture.pool.query(`SELECT FROM ${fixture.sessions}`)).rowCount, 0)
       }
       t.notMatch(server.log, /deadlock/i)
+    },
+  )
+
+  t.test(
+    'activity of a session that another transaction moves meanwhile is written all the same',
+    async (t) => {
+      const fixture = await freshStore(t, server)
+      const { pool, sessions, store } = fixture
+      const [moved, overtaken, deleted, untouched] = newSessions(4) as [Session, Session, Session, Session]
+      const all = [moved, overtaken, deleted, untouched]
+      await insertSessions(fixture, all)
+      const client = await pool.connect()
+      await client.query('BEGIN')
+      const move = `UPDATE ${sessions} SET last_activity_at = $1 WHERE id = $2`
+      await client.query(move, [later(moved.lastActivityAt, 1_000), moved.id])
+      await client.query(move, [later(overtaken.lastActivityAt, 9_000), overtaken.id])
+      await client.query(`DELETE FROM ${sessions} WHERE id = $1`, [deleted.id])
+      const flushed = flush(store, all, 5_000)
+      await untilWaiting(pool)
+      await client.query('COMMIT')
+      client.release()
+      t.equal(await flushed, 2)
+      t.same(
+        await timesOf(fixture, all),
+        new Map([
+          [moved.id, later(moved.lastActivityAt, 5_000)],
+          [overtaken.id, later(overtaken.lastActivityAt, 9_000)],
+          [untouched.id, later(untouched.lastActivityAt, 5_000)],
+        ]),
+      )
     },
   )
 

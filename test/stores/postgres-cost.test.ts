@@ -220,7 +220,7 @@ function costTests(server: PostgresServer): void {
           )
         }
       }
-      const allowed = /^(Index Scan|Index Only Scan|Bitmap Heap Scan|Tid Range Scan|ModifyTable) /
+      const allowed = /^(Index Scan|Index Only Scan|Bitmap Heap Scan|Tid Scan|Tid Range Scan|ModifyTable) /
       for (const [operation, nodes] of Object.entries(plans)) {
         t.strictSame(
           nodes.filter((node) => !allowed.test(node)),

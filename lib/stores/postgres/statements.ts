@@ -87,11 +87,13 @@ export function statements({ sessions, users }: TableNames): Statements {
     ),
 
     // The arrays are behind a SELECT so that the planner does not know how many there are: it would read the whole table
-    // for a large batch. `set_config` holds until this statement commits, and is gone with it.
+    // for a large batch. Each row is looked up once and then found by its place. One that another transaction moved
+    // while this one waited for it has a new place, which this statement cannot see yet: it is missed, and found by the
+    // next one. `set_config` holds until this statement commits, and is gone with it.
     recordActivity: statement(
       'record_activity',
       `WITH locked AS (
-         SELECT s.id, given.at
+         SELECT s.ctid AS place, given.at
          FROM (
            SELECT id, to_timestamp(milliseconds / 1000) AS at
            FROM unnest(
@@ -109,10 +111,11 @@ export function statements({ sessions, users }: TableNames): Statements {
              idle_deadline = CASE WHEN s.idle_timeout IS NOT NULL
                THEN greatest(s.idle_deadline,
                           least(s.absolute_deadline, locked.at + s.idle_timeout * interval '1 millisecond')) END
-         FROM locked WHERE s.id = locked.id
-         RETURNING s.id
+         FROM locked WHERE s.ctid = locked.place
+         RETURNING 1
        )
-       SELECT count(*)::text AS moved, set_config('synchronous_commit', 'off', true) FROM moved`,
+       SELECT count(*)::text AS moved, ((SELECT count(*) FROM locked) - count(*))::text AS missed,
+         set_config('synchronous_commit', 'off', true) FROM moved`,
     ),
 
     deleteSession: statement('delete_session', `DELETE FROM ${sessions} WHERE id = $1::text`),
