@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { BareRequests } from '../harness/bare-requests.js'
+import { profileOf } from '../harness/profile.js'
 import { answerCalls } from '../harness/program.js'
 import { floorPeer } from '../peers/floor.js'
 import { floorWith, type Part, parts } from '../peers/floor-parts.js'
@@ -44,4 +45,7 @@ const candidates: Record<string, BareRequests> = {
   'anonymous: gosesh': await anonymous(await gosesh()),
 }
 
-answerCalls({ time: (name: string, count: number) => candidates[name]?.time(count) })
+answerCalls({
+  time: (name: string, count: number) => candidates[name]?.time(count),
+  profile: (name: string, count: number) => profileOf(async () => candidates[name]?.time(count)),
+})

@@ -1,9 +1,12 @@
+import type { OwnTime } from '../harness/profile.js'
 import { Program } from '../harness/program.js'
 import { ratios, type Spread, spreadOf } from '../harness/statistics.js'
-import { type Section, showSpread, type Table } from '../report/result.js'
+import { type Section, show, showSpread, type Table } from '../report/result.js'
 
 /** Few at a time: a machine that is shared changes its speed from one tenth of a second to the next. */
 const requests = 320
+
+const shownFunctions = 12
 
 const verified: Readonly<Record<string, string>> = {
   floor: 'the floor',
@@ -51,6 +54,32 @@ function tableOf(
   return { title, columns: ['', 'ns a request', 'ns added', 'beside the first'], rows }
 }
 
+/** Which functions of gosesh a verified request spends its time in. */
+async function profileTable(profiled: number): Promise<Table> {
+  const program = Program.start('bare-requests', null)
+  // For the compiler to have seen it.
+  await program.call('time', 'gosesh', 50_000)
+  const times = await program.call<OwnTime[]>('profile', 'gosesh', profiled)
+  await program.stop()
+  const own = times.filter(({ name }) => name !== null)
+  const perRequest = (some: readonly OwnTime[]): string =>
+    show(some.reduce((sum, { ns }) => sum + ns, 0) / profiled)
+  const [most, least] = [own.slice(0, shownFunctions), own.slice(shownFunctions)]
+  return {
+    title: 'A profile of gosesh: the own time of its functions in a verified request',
+    columns: ['', 'ns a request'],
+    rows: [
+      ...most.map((time) => [`\`${time.name}\``, perRequest([time])]),
+      [`${least.length} others`, perRequest(least)],
+      ['all functions of gosesh', perRequest(own)],
+      [
+        'all else: Node, Fastify, @fastify/cookie, collecting garbage',
+        perRequest(times.filter((time) => !own.includes(time))),
+      ],
+    ],
+  }
+}
+
 /** What the difference to the floor is made of, where neither sockets nor stores have a part in it. */
 export const requestParts: Section = {
   title: 'What a request is made of',
@@ -61,6 +90,7 @@ export const requestParts: Section = {
       tables: [
         tableOf('A verified request without its socket, part by part', verified, times),
         tableOf('An anonymous request without its socket', anonymous, times),
+        await profileTable(quick ? 50_000 : 400_000),
       ],
       goals: [],
     }

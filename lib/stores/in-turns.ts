@@ -6,7 +6,8 @@ export type ActivitySlice = readonly (readonly [id: SessionId, at: Date])[]
 
 /**
  * Writes a batch of activity `size` sessions at a time, each in a turn of the event loop of its own, so that requests
- * find their way between them. Resolves the sum of what `write` returns.
+ * find their way between them. Resolves the sum of what `write` returns; rejects as `write` does, and then leaves the
+ * rest unwritten.
  */
 export async function writeInTurns(
   updates: ReadonlyMap<SessionId, Date>,

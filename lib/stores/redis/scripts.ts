@@ -16,7 +16,7 @@ export function script(...parts: string[]): Script {
  * The head of a session's value (session-value.ts) in Lua: four numbers, and how its two that move are set, the first
  * as text. PEXPIREAT comes before SETRANGE for two reasons: where the new expiry has passed it deletes the key, which
  * SETRANGE would make anew without a TTL; and a script whose first write needs no memory may go on writing on a server
- * that is full.
+ * that is full. Whether the key is still there is asked only where the expiry is past or within a minute (`soon`).
  */
 const head = `
 local call, sub = redis.call, string.sub
