@@ -7,7 +7,7 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { mutations } from './mutations.js'
 
-/** @import { Mutation } from './mutations.js' */
+/** @import { Mutation } from './types.js' */
 
 const root = resolve(fileURLToPath(new URL('../..', import.meta.url)))
 const leftOut = new Set(['node_modules', '.git', '.tap', '.bench', 'dist'])
