@@ -3,10 +3,13 @@ export function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
   return typeof (value as Partial<PromiseLike<T>> | null | undefined)?.then === 'function'
 }
 
-/** Settles as `promise` does, or rejects with `late()` after `ms` milliseconds; what arrives later is ignored. */
+/**
+ * Settles as `promise` does, or rejects with `late()` after `ms` milliseconds; what arrives later is ignored. Timers run
+ * before sockets are read, so the sockets get one more look: after a stall of the event loop an answer may lie there.
+ */
 export function within<T>(promise: Promise<T>, ms: number, late: () => Error): Promise<T> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(late()), ms)
+    const timer = setTimeout(() => void setImmediate(() => reject(late())), ms)
     promise.then(
       (value) => {
         clearTimeout(timer)

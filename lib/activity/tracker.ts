@@ -44,7 +44,6 @@ export class ActivityFlusher implements PendingActivity {
   readonly #buffer: ActivityBuffer
   readonly #stats = { recorded: 0, flushed: 0, dropped: 0, failedFlushes: 0, lost: 0 }
   #droppedAtLastFlush = 0
-  #latestNow = Number.NEGATIVE_INFINITY
   #running: Promise<void> | null = null
   #next: Promise<void> | null = null
   #repetition: Repetition | null = null
@@ -87,13 +86,11 @@ export class ActivityFlusher implements PendingActivity {
     else this.#stats.recorded++
   }
 
-  /** The milliseconds of the date, but never in the future; the clock is asked only where it might be. */
+  /** The milliseconds of the date, but never in the future. The clock may step back, so it is asked each time. */
   #past(at: Date): number {
     const time = timeOf(at)
-    if (time <= this.#latestNow) return time
     if (Number.isNaN(time)) throw new GoseshError('GOSESH_ERR_ACTIVITY_TIME')
-    this.#latestNow = this.#clock.now()
-    return Math.min(time, this.#latestNow)
+    return Math.min(time, this.#clock.now())
   }
 
   latest(id: SessionId, known?: PendingRecord): number | undefined {
@@ -164,10 +161,16 @@ export class ActivityFlusher implements PendingActivity {
   }
 
   #run(): Promise<void> {
-    this.#running = this.#writeAll().finally(() => {
+    let begin = (_written: Promise<void>): void => {}
+    const running = new Promise<void>((resolve) => {
+      begin = resolve
+    }).finally(() => {
       this.#running = null
     })
-    return this.#running
+    // Set before the store is called: if that calls `flush` in turn, it must find this one running.
+    this.#running = running
+    begin(this.#writeAll())
+    return running
   }
 
   async #writeAll(): Promise<void> {

@@ -50,7 +50,9 @@ export class StoreCalls<S extends SessionStore = SessionStore> {
       return Promise.reject(new Error(`${maxPendingStoreCalls} calls wait for the store already`))
     }
     try {
-      return call(this.store, given)
+      const answer = call(this.store, given)
+      // Looked at here, since what is no answer at all may throw when it is asked whether it is a promise.
+      return isPromise(answer) ? Promise.resolve(answer) : answer
     } catch (error) {
       return Promise.reject(error)
     }

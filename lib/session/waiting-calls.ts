@@ -35,7 +35,7 @@ export class WaitingCalls {
     this.#newest = call
     // Only a call that waits keeps the process alive.
     if (this.#size++ === 0) this.#timer?.ref()
-    this.#timer ??= setTimeout(this.#expireLate, this.#timeout)
+    this.#timer ??= setTimeout(this.#lookOnce, this.#timeout)
     return call
   }
 
@@ -51,13 +51,15 @@ export class WaitingCalls {
     return true
   }
 
-  readonly #expireLate = (): void => {
+  /** Timers run before sockets are read: after a stall of the event loop an answer may have arrived that nobody read. */
+  readonly #lookOnce = (): void => void setImmediate(this.#expireLate, performance.now())
+
+  readonly #expireLate = (now: number): void => {
     this.#timer = null
-    const now = performance.now()
     for (let call = this.#oldest; call !== null && call.deadline <= now; call = this.#oldest) {
       this.end(call)
       call.expire()
     }
-    if (this.#oldest !== null) this.#timer = setTimeout(this.#expireLate, this.#oldest.deadline - now)
+    if (this.#oldest !== null) this.#timer = setTimeout(this.#lookOnce, this.#oldest.deadline - now)
   }
 }

@@ -74,6 +74,24 @@ t.test('an invalid time throws, a future one counts as now, and what is no sessi
   t.equal(flusher.latest(id), time.now())
 })
 
+t.test('after the clock stepped back, a time that was now before counts as now', async (t) => {
+  const store = new WatchedStore()
+  let now = 1_900_000_000_000
+  const settings = {
+    flushInterval: 30_000,
+    flushTimeout: 5_000,
+    maxBatchSize: 5,
+    maxPending: 5,
+    onFlushError: () => {},
+  }
+  const flusher = new ActivityFlusher(store, settings, { now: () => now }, recordingLogger())
+  const [one, two] = [newId(), newId()]
+  flusher.recordActivity(one, new Date(now))
+  now -= 60_000
+  flusher.recordActivity(two, new Date(now + 60_000))
+  t.equal(flusher.latest(two), now)
+})
+
 t.test('several records of one session before a flush are written as one, the newest', async (t) => {
   const { tracker, store, time } = setUp(t)
   const id = newId()
@@ -155,6 +173,25 @@ t.test('a flush', async (t) => {
     for (let i = 0; i < 3; i++) tracker.recordActivity(newId(), new Date(time.now()))
     await tracker.flush()
     t.same(order, ['batch', 'turn', 'batch', 'turn', 'batch', 'turn'])
+  })
+
+  t.test('asked for by the store from within a batch waits for the one that runs', async (t) => {
+    const { tracker, flusher, store, time } = setUp(t, { maxBatchSize: 1 })
+    let within: Promise<void> | undefined
+    let running = 0
+    let most = 0
+    store.on('batchRecordActivity', async (proceed) => {
+      most = Math.max(most, ++running)
+      within ??= flusher.flush()
+      await settle(1)
+      running--
+      return await proceed()
+    })
+    for (let i = 0; i < 3; i++) tracker.recordActivity(newId(), new Date(time.now()))
+    await tracker.flush()
+    await within
+    t.equal(most, 1, 'two flushes never run at once')
+    t.equal(tracker.pendingCount, 0)
   })
 
   t.test('that is empty makes no call and no log line', async (t) => {

@@ -1,8 +1,12 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { Worker } from 'node:worker_threads'
 import Fastify from 'fastify'
 import t from 'tap'
 import gosesh from '../../lib/index.js'
 import { StoreCalls } from '../../lib/session/store-calls.js'
+import { within } from '../../lib/timing.js'
 import { addRoutes, buildApp, signIn, whoami } from '../helpers/app.js'
 import { fakeTime, settle } from '../helpers/clock.js'
 import { WatchedStore } from '../helpers/store.js'
@@ -106,6 +110,44 @@ t.test('calls that come after all others were answered have their whole time', a
   const began = time.now()
   await time.advance(3_000, 100)
   t.equal(failedAt - began, 2_000)
+})
+
+t.test('an answer that arrived while the event loop stood still is in time', async (t) => {
+  const worker = new Worker(
+    `const { createServer } = require('node:net')
+    const { parentPort } = require('node:worker_threads')
+    const server = createServer((socket) => socket.once('data', (data) => socket.end(data)))
+    server.listen(0, '127.0.0.1', () => parentPort.postMessage(server.address().port))`,
+    { eval: true },
+  )
+  t.teardown(() => worker.terminate())
+  const [port] = await once(worker, 'message')
+  const ask = async (): Promise<string> => {
+    const socket = connect(port, '127.0.0.1').setEncoding('utf8')
+    await once(socket, 'connect')
+    socket.write('answer')
+    // The server is in a thread of its own, so it answers while this one stands still past the timeout.
+    queueMicrotask(() => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300))
+    const [answer] = await once(socket, 'data')
+    return answer
+  }
+  const calls = new StoreCalls(new WatchedStore(), { storeTimeout: 100, maxPendingStoreCalls: 10 })
+  for (let i = 0; i < 5; i++) t.equal(await calls.run('ask', ask), 'answer')
+  t.equal(await within(ask(), 100, () => new Error('late')), 'answer', 'within as well')
+})
+
+t.test('an answer that throws when it is looked at is an outage', async (t) => {
+  const store = new WatchedStore()
+  const app = buildApp(t, { store })
+  const { cookie } = await signIn(app)
+  const answer = Object.defineProperty({}, 'then', {
+    get() {
+      throw new Error('no such thing')
+    },
+  })
+  store.on('getSession', () => answer as never)
+  const response = await app.inject({ url: '/whoami', headers: { cookie } })
+  t.match(response.json(), { statusCode: 503, code: 'GOSESH_ERR_STORE_UNAVAILABLE' })
 })
 
 t.test('past maxPendingStoreCalls a call fails at once', async (t) => {
