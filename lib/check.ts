@@ -41,9 +41,10 @@ function checkInteger(name: string, value: unknown, max: number, expected: strin
   throw optionError(name, value, expected)
 }
 
-/** Milliseconds that a timer waits. */
-export function checkDelay(name: string, value: unknown): number {
-  return checkInteger(name, value, maxTimer, 'a whole number of milliseconds from 1 to 2,147,483,647')
+/** Milliseconds that a timer waits. `orElse` names what turns it off. */
+export function checkDelay(name: string, value: unknown, orElse?: string): number {
+  const expected = 'a whole number of milliseconds from 1 to 2,147,483,647'
+  return checkInteger(name, value, maxTimer, orElse === undefined ? expected : `${expected}, or ${orElse}`)
 }
 
 /** How many of something. */
@@ -51,9 +52,10 @@ export function checkCount(name: string, value: unknown): number {
   return checkInteger(name, value, Number.MAX_SAFE_INTEGER, 'a whole number, 1 or more')
 }
 
-/** Milliseconds for which a session lives. */
-export function checkLifetime(name: string, value: unknown): number {
-  return checkInteger(name, value, maxLifetime, 'a whole number of milliseconds from 1 to 100 years')
+/** Milliseconds for which a session lives. `orElse` names what turns the limit off. */
+export function checkLifetime(name: string, value: unknown, orElse?: string): number {
+  const expected = 'a whole number of milliseconds from 1 to 100 years'
+  return checkInteger(name, value, maxLifetime, orElse === undefined ? expected : `${expected}, or ${orElse}`)
 }
 
 /**
@@ -70,7 +72,7 @@ export function checkLifetimes(
     const idleTimeout = defaultIdleTimeout === null ? null : Math.min(defaultIdleTimeout, absoluteTimeout)
     return { idleTimeout, absoluteTimeout }
   }
-  const idleTimeout = checkLifetime('idleTimeout', given.idleTimeout)
+  const idleTimeout = checkLifetime('idleTimeout', given.idleTimeout, 'null for no idle limit')
   if (idleTimeout <= absoluteTimeout) return { idleTimeout, absoluteTimeout }
   throw optionError('idleTimeout', idleTimeout, `at most absoluteTimeout (${absoluteTimeout}), or null`)
 }

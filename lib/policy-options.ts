@@ -47,6 +47,9 @@ function checkSessionLimit(value: unknown): Required<SessionLimitOptions> | null
   if (typeof value === 'number') {
     return Object.freeze({ limit: checkCount(name, value), whenFull: 'endLeastRecent' as const })
   }
+  if (typeof value !== 'object') {
+    throw optionError(name, value, 'a whole number, 1 or more, or { limit, whenFull }')
+  }
   const { limit, whenFull = 'endLeastRecent' } = checkObject(name, value, ['limit', 'whenFull'])
   if (whenFull !== 'endLeastRecent' && whenFull !== 'refuse') {
     throw optionError(`${name}.whenFull`, whenFull, "'endLeastRecent' or 'refuse'")

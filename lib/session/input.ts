@@ -8,7 +8,15 @@ const maxMetadataBytes = 4_096
 
 /** Returns the id; throws `GOSESH_ERR_USER_ID`: 400 for a string that is out of bounds, 500 for anything else. */
 export function checkUserId(value: unknown): string {
-  if (typeof value !== 'string') throw new GoseshError('GOSESH_ERR_USER_ID')
+  if (typeof value !== 'string') {
+    const shown =
+      typeof value === 'number' || typeof value === 'bigint'
+        ? `the ${typeof value} ${value}`
+        : `${value === null ? null : typeof value}`
+    throw new GoseshError('GOSESH_ERR_USER_ID', {
+      message: `A user id is a string, not ${shown}; for a number give String(id)`,
+    })
+  }
   // Characters, not UTF-16 units; the first comparison spares counting those of a huge string.
   const tooLong =
     value.length > 2 * maxUserIdLength ||
@@ -32,18 +40,45 @@ function isPlainObject(value: unknown): value is object {
   return prototype === null || prototype === Object.prototype
 }
 
-/** A frozen copy of the metadata; throws `GOSESH_ERR_METADATA`. */
+function metadataError(problem: string, statusCode: number): GoseshError {
+  const message = `Session metadata must be a plain object of strings, at most 4 KiB as JSON; ${problem}`
+  return new GoseshError('GOSESH_ERR_METADATA', { message, statusCode })
+}
+
+function checkMetadataText(key: string, text: unknown): string {
+  const shown = JSON.stringify(key.slice(0, 60))
+  if (typeof text !== 'string')
+    throw metadataError(`${shown} is ${text === null ? 'null' : typeof text}`, 500)
+  if ([key, text].every((part) => part.isWellFormed() && !part.includes('\0'))) return text
+  throw metadataError(`${shown} has a NUL or a lone surrogate`, 400)
+}
+
+/**
+ * A frozen copy of the metadata. Throws `GOSESH_ERR_METADATA`: 400 for strings that are out of bounds, as a client may
+ * have sent them, 500 for anything else.
+ */
 export function checkMetadata(value: unknown): SessionMetadata | null {
   if (value === undefined || value === null) return null
-  if (!isPlainObject(value)) throw new GoseshError('GOSESH_ERR_METADATA')
+  if (!isPlainObject(value)) {
+    throw metadataError(`it is ${Array.isArray(value) ? 'an array' : `a ${typeof value}`}`, 500)
+  }
   const entries = Object.entries(value)
-  const text = entries
-    .flat()
-    .every((part) => typeof part === 'string' && part.isWellFormed() && !part.includes('\0'))
-  if (!text) throw new GoseshError('GOSESH_ERR_METADATA')
+  for (const [key, text] of entries) checkMetadataText(key, text)
   const copy = Object.freeze(Object.fromEntries(entries)) as SessionMetadata
-  if (Buffer.byteLength(JSON.stringify(copy)) > maxMetadataBytes) throw new GoseshError('GOSESH_ERR_METADATA')
-  return copy
+  const size = Buffer.byteLength(JSON.stringify(copy))
+  if (size <= maxMetadataBytes) return copy
+  throw metadataError(`it has ${size} bytes, most of them in ${longestKey(entries)}`, 400)
+}
+
+/** The same for a new session, without the keys whose value is `undefined`, such as a header that was not sent. */
+export function checkNewMetadata(value: unknown): SessionMetadata | null {
+  if (!isPlainObject(value)) return checkMetadata(value)
+  return checkMetadata(Object.fromEntries(Object.entries(value).filter(([, text]) => text !== undefined)))
+}
+
+function longestKey(entries: readonly (readonly [string, string])[]): string {
+  const [[key]] = entries.toSorted(([, a], [, b]) => b.length - a.length) as [readonly [string, string]]
+  return JSON.stringify(key.slice(0, 60))
 }
 
 /** The lifetime of a new session: what the options say, else the credential's; throws `GOSESH_ERR_OPTION`. */
