@@ -1,22 +1,33 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { forbidCaching, varyBy } from './cache-headers.js'
+import { GoseshError } from './errors.js'
 import { replyState } from './reply.js'
 import { verifiedBy } from './request.js'
 
-/** `vary` with `header` added, unless it is there. */
-function addToVary(vary: string, header: string): string {
-  if (vary === '') return header
-  const names = vary.split(',').map((name) => name.trim().toLowerCase())
-  if (names.includes('*') || names.includes(header.toLowerCase())) return vary
-  return `${vary}, ${header}`
+/** Set on a reply that answers with an error of gosesh. */
+export const refused = Symbol('gosesh.refused')
+
+declare module 'fastify' {
+  interface FastifyReply {
+    [refused]: boolean
+  }
 }
 
-function textOf(header: ReturnType<FastifyReply['getHeader']>): string {
-  return header === undefined ? '' : [header].flat().join(', ')
+/** The `onError` hook. It runs before any error handler, so it also marks an answer that the application writes. */
+export function noteRefusal(
+  _request: FastifyRequest,
+  reply: FastifyReply,
+  error: Error,
+  done: () => void,
+): void {
+  if (error instanceof GoseshError) reply[refused] = true
+  done()
 }
 
 /**
  * The `onSend` hook: a response that shows or changes a session is for nobody else's cache (OWASP ASVS 14.3.2,
- * RFC 9111).
+ * RFC 9111). What it may say of caching itself it may not where a credential was written or the request was refused: a
+ * default of the application, such as `public`, would hand one user's cookie to the next.
  */
 export function addCacheHeaders(
   request: FastifyRequest,
@@ -26,12 +37,11 @@ export function addCacheHeaders(
 ): void {
   const credential = request[verifiedBy]
   const changed = reply[replyState]?.credentials
-  if (credential || changed !== undefined) {
-    if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store')
-    let vary = textOf(reply.getHeader('vary'))
-    if (credential) vary = addToVary(vary, credential.header)
-    if (changed !== undefined) for (const { header } of changed) vary = addToVary(vary, header)
-    if (vary !== '') reply.header('vary', vary)
+  const mustNotBeStored = changed !== undefined || reply[refused]
+  if (credential || mustNotBeStored) {
+    if (mustNotBeStored || !reply.hasHeader('cache-control')) forbidCaching(reply)
+    const headers = changed === undefined ? [] : [...changed].map(({ header }) => header)
+    varyBy(reply, credential ? [credential.header, ...headers] : headers)
   }
   done(null, payload)
 }
