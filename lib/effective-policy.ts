@@ -27,6 +27,7 @@ export function effectivePolicy(settings: Settings, sweepInterval: () => number 
     maxAge: Number.isFinite(maxAge) ? maxAge : null,
     clearSiteData: settings.clearSiteData,
     bindSessionToLog: settings.bindSessionToLog,
+    requireByDefault: settings.requireByDefault,
   })
 }
 

@@ -20,6 +20,11 @@ const table = {
     statusCode: 500,
     message: 'The session store is not known before the app is ready; await app.ready() first',
   },
+  GOSESH_ERR_NOT_REGISTERED: {
+    statusCode: 500,
+    message:
+      'The route wants a session, and gosesh is not registered in its context; await app.register(gosesh) before it',
+  },
   GOSESH_ERR_OAUTH_ACCESS_DENIED: { statusCode: 403, message: 'The sign-in was cancelled at the provider' },
   GOSESH_ERR_OAUTH_PEER_MISSING: {
     statusCode: 500,

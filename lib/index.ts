@@ -4,6 +4,7 @@ import { nistLifetimes } from './credentials/lifetimes.js'
 import { FlushError, GoseshError } from './errors.js'
 import { openApiSecuritySchemes } from './openapi.js'
 import { plugin } from './plugin.js'
+import { requireSession } from './require-session.js'
 import { MemoryStore } from './stores/memory.js'
 import { isSessionId } from './token.js'
 
@@ -72,6 +73,7 @@ export {
   MemoryStore,
   nistLifetimes,
   openApiSecuritySchemes,
+  requireSession,
 }
 
 interface NamedExports {
@@ -83,6 +85,7 @@ interface NamedExports {
   readonly MemoryStore: typeof MemoryStore
   readonly nistLifetimes: typeof nistLifetimes
   readonly openApiSecuritySchemes: typeof openApiSecuritySchemes
+  readonly requireSession: typeof requireSession
 }
 
 /** The plugin. `require('gosesh')` is this function too, so the other exports hang on it. */
@@ -95,6 +98,7 @@ const gosesh: typeof plugin & NamedExports = Object.assign(plugin, {
   MemoryStore,
   nistLifetimes,
   openApiSecuritySchemes,
+  requireSession,
 })
 
 export default gosesh

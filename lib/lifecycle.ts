@@ -7,14 +7,19 @@ import { SessionEvents } from './session/events.js'
 import type { Runtime } from './session/runtime.js'
 import { StoreCalls } from './session/store-calls.js'
 import { Sweeper } from './session/sweeper.js'
+import { MemoryStore } from './stores/memory.js'
 import { isPromise } from './timing.js'
 
 const minSweepGrace = 5 * 60_000
 const defaultSweepInterval = 10 * 60_000
 
-/** Milliseconds in which activity recorded now is in the store for certain, while the store answers. */
-function flushMargin({ activityTracking }: Settings): number {
-  return activityTracking === null ? 0 : 2 * activityTracking.flushInterval + activityTracking.flushTimeout
+/**
+ * Milliseconds in which activity is in the store for certain, while the store answers, counted from the arrival of the
+ * request: it is recorded once the session has been read.
+ */
+function flushMargin({ activityTracking, storeTimeout }: Settings): number {
+  if (activityTracking === null) return 0
+  return 2 * activityTracking.flushInterval + activityTracking.flushTimeout + storeTimeout
 }
 
 /** The lifetimes of `app.gosesh.createSession`: of the first credential that its client keeps itself, else of the first. */
@@ -66,6 +71,8 @@ export class Lifecycle {
     if (this.#settings.maxSessionsPerUser !== null) {
       requireCapability(calls.store, 'listUserSessions', 'The option maxSessionsPerUser')
     }
+    this.#warnOfNotBefore()
+    this.#warnOfMemory(calls.store)
     // Both are built before either is started: what lacks a capability leaves no timer behind.
     this.#flusher = this.#buildFlusher(calls)
     this.#sweeper = this.#buildSweeper(calls)
@@ -104,11 +111,26 @@ export class Lifecycle {
     return new Sweeper(new StoreCalls(store, this.#settings), sweep, clock, this.runtime.log)
   }
 
+  #warnOfNotBefore(): void {
+    const { notBefore, clock } = this.#settings
+    if (notBefore <= clock.now()) return
+    const details = { notBefore: new Date(notBefore).toISOString() }
+    this.runtime.log.warn(details, 'notBefore is in the future: until then every session is refused')
+  }
+
+  #warnOfMemory(store: SessionStore): void {
+    if (!(store instanceof MemoryStore) || process.env.NODE_ENV !== 'production') return
+    this.runtime.log.warn(
+      {},
+      'sessions are in the memory of this process: a restart ends them, and other processes do not see them; set the option store',
+    )
+  }
+
   #warnOfShortGrace({ expiryGrace }: SessionStore & Partial<SelfExpiring>, margin: number): void {
     if (expiryGrace === undefined || expiryGrace >= margin) return
     this.runtime.log.warn(
       { expiryGrace, margin },
-      'the store forgets sessions sooner after their deadline than a flush may come; raise its grace to 2 × flushInterval + flushTimeout',
+      'the store forgets sessions sooner after their deadline than a flush may come; raise its grace to 2 × flushInterval + flushTimeout + storeTimeout',
     )
   }
 
@@ -117,7 +139,7 @@ export class Lifecycle {
       if (idleTimeout === null || idleTimeout > margin) continue
       this.runtime.log.warn(
         { credential: name, idleTimeout, margin },
-        'idleTimeout is within 2 × flushInterval + flushTimeout, so every request writes to the store; shorten flushInterval',
+        'idleTimeout is within 2 × flushInterval + flushTimeout + storeTimeout, so every request writes to the store; shorten flushInterval',
       )
     }
   }

@@ -44,6 +44,7 @@ export interface Settings extends SessionPolicy {
   readonly dangerouslyAllowCrossOriginRequests: boolean
   readonly clearSiteData: readonly ClearSiteDataType[]
   readonly bindSessionToLog: boolean
+  readonly requireByDefault: boolean
 }
 
 type Complete<T> = { readonly [K in keyof T]-?: Exclude<T[K], undefined> }
@@ -65,6 +66,7 @@ const known: readonly (keyof GoseshOptions)[] = [
   'maxAge',
   'clearSiteData',
   'bindSessionToLog',
+  'requireByDefault',
 ]
 /** What `app.register` itself takes from the same object. */
 const fastifyKeys = ['prefix', 'logLevel', 'logSerializers']
@@ -133,6 +135,9 @@ function isClass(value: unknown): boolean {
 function checkTracking(value: unknown): Settings['activityTracking'] {
   if (value === undefined || value === false) return null
   const name = 'activityTracking'
+  if (typeof value !== 'object') {
+    throw optionError(name, value, 'an object, where {} turns tracking on with its defaults, or false')
+  }
   const given = checkObject(name, value, [
     'flushInterval',
     'flushTimeout',
@@ -168,7 +173,11 @@ export function parseOptions(options: GoseshOptions, app: FastifyInstance): Sett
     sweepInterval,
     maxPendingStoreCalls = 1_000,
   } = options
-  const { dangerouslyAllowCrossOriginRequests = false, bindSessionToLog = false } = options
+  const {
+    dangerouslyAllowCrossOriginRequests = false,
+    bindSessionToLog = false,
+    requireByDefault = false,
+  } = options
   if (isClass(store)) throw optionError('store', store, 'an instance, such as new MemoryStore()')
   if (typeof clock?.now !== 'function') throw optionError('clock', clock, 'an object with the method now')
   return Object.freeze({
@@ -181,7 +190,7 @@ export function parseOptions(options: GoseshOptions, app: FastifyInstance): Sett
     sweepInterval:
       sweepInterval === null || sweepInterval === undefined
         ? sweepInterval
-        : checkDelay('sweepInterval', sweepInterval),
+        : checkDelay('sweepInterval', sweepInterval, 'null for never'),
     maxPendingStoreCalls: checkCount('maxPendingStoreCalls', maxPendingStoreCalls),
     clock,
     trustedOrigins: checkOrigins(options.trustedOrigins),
@@ -192,5 +201,6 @@ export function parseOptions(options: GoseshOptions, app: FastifyInstance): Sett
     ...checkPolicy(options),
     clearSiteData: checkClearSiteData(options.clearSiteData),
     bindSessionToLog: checkBoolean('bindSessionToLog', bindSessionToLog),
+    requireByDefault: checkBoolean('requireByDefault', requireByDefault),
   })
 }

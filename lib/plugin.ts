@@ -10,8 +10,8 @@ import { Lifecycle } from './lifecycle.js'
 import { parseOptions } from './options.js'
 import { ReplySigner, replyState } from './reply.js'
 import { RequestGuard, verifiedBy } from './request.js'
-import { addCacheHeaders } from './response-headers.js'
-import { routePolicy } from './route-policy.js'
+import { addCacheHeaders, noteRefusal, refused } from './response-headers.js'
+import { RoutePolicies } from './route-policy.js'
 import { SessionEnder } from './session/ender.js'
 import { Manager } from './session/manager.js'
 import { SessionStarter } from './session/starter.js'
@@ -33,7 +33,9 @@ async function registerSessions(app: FastifyInstance, options: GoseshOptions): P
   const starter = new SessionStarter(runtime, ender)
   const policy = effectivePolicy(settings, () => lifecycle.sweepInterval)
   const manager = new Manager(runtime, { verifier, starter, ender }, policy)
+  const routePolicies = new RoutePolicies(settings.requireByDefault)
   const guard = new RequestGuard({
+    routePolicies,
     manager,
     credentials,
     verifier,
@@ -53,6 +55,7 @@ async function registerSessions(app: FastifyInstance, options: GoseshOptions): P
     return guard.requireSession(this)
   })
   app.decorateReply(replyState, null)
+  app.decorateReply(refused, false)
   app.decorateReply('signIn', function (userId, signInOptions) {
     return signer.signIn(this, userId, signInOptions)
   })
@@ -60,11 +63,12 @@ async function registerSessions(app: FastifyInstance, options: GoseshOptions): P
     return signer.signOut(this, signOutOptions)
   })
 
-  app.addHook('onRoute', (route) => void routePolicy(route.config?.session))
+  app.addHook('onRoute', (route) => void routePolicies.of(route.config?.session))
   app.addHook('onRequest', guard.onRequest)
+  app.addHook('onError', noteRefusal)
   app.addHook('onSend', addCacheHeaders)
   app.addHook('onReady', () => lifecycle.start(app))
-  app.addHook('onClose', () => lifecycle.stop())
+  app.addHook('onClose', async () => void (await Promise.all([lifecycle.stop(), ender.stop()])))
 }
 
 export const plugin: FastifyPluginAsync<GoseshOptions> = fp(registerSessions, {

@@ -3,9 +3,10 @@ import type { Credential } from '../types/credential.js'
 import type { SessionManager } from '../types/manager.js'
 import type { ClearSiteDataType, SignInOptions, SignOutOptions } from '../types/options.js'
 import type { Session, SessionId, SessionToken } from '../types/session.js'
+import { forbidCaching, varyBy } from './cache-headers.js'
 import { checkBoolean, checkObject } from './check.js'
 import { readToken, resolveCredential } from './credentials/resolve.js'
-import { type CrossOriginPolicy, crossOriginError } from './cross-origin.js'
+import { type CrossOriginPolicy, crossOriginError, isAmbient } from './cross-origin.js'
 import { GoseshError } from './errors.js'
 import type { SessionEnder } from './session/ender.js'
 import type { SessionEvents, StartedSession } from './session/events.js'
@@ -47,6 +48,15 @@ function isSent(reply: FastifyReply): boolean {
   return reply.sent || reply.raw.headersSent
 }
 
+/** Throws if no credential can reach the client any more. */
+function checkDeliverable(reply: FastifyReply): void {
+  if (isSent(reply)) throw new GoseshError('GOSESH_ERR_REPLY_SENT')
+  // Of HTTP/2 only the request knows.
+  if (!reply.raw.destroyed && !reply.request.raw.aborted) return
+  const message = 'The client closed the connection before signIn could write the credential'
+  throw new GoseshError('GOSESH_ERR_REPLY_SENT', { message, statusCode: 400 })
+}
+
 /** What the signer hands its work to. */
 export interface SignerParts {
   readonly manager: SessionManager
@@ -68,8 +78,9 @@ export class ReplySigner {
   }
 
   async signIn(reply: FastifyReply, userId: string, options: SignInOptions = {}): Promise<Session> {
-    checkObject('signIn', options, [...createSessionKeys, 'allowCrossOrigin'])
+    checkObject('signIn', options, [...createSessionKeys, 'allowCrossOrigin', 'persistent'])
     const allowCrossOrigin = checkBoolean('signIn.allowCrossOrigin', options.allowCrossOrigin ?? false)
+    checkBoolean('signIn.persistent', options.persistent ?? true)
     const { credentials, crossOrigin, events } = this.#parts
     const writer = credentials.find((credential) => credential.write !== undefined)
     if (writer === undefined) throw new GoseshError('GOSESH_ERR_CREDENTIAL_NOT_WRITABLE')
@@ -98,24 +109,35 @@ export class ReplySigner {
     userId: string,
     options: SignInOptions,
   ): Promise<StartedSession> {
-    if (isSent(reply)) throw new GoseshError('GOSESH_ERR_REPLY_SENT')
+    checkDeliverable(reply)
     const { idleTimeout, absoluteTimeout } = sessionLifetime(options, writer)
-    const { metadata } = options
-    // The session that this reply signed in before, else the one that the same credential presented.
-    const replaced = state.session?.id ?? presentedId(writer, reply)
-    const { starter } = this.#parts
-    const started = await starter.start(userId, { idleTimeout, absoluteTimeout, metadata }, replaced)
-    try {
-      if (isSent(reply)) throw new GoseshError('GOSESH_ERR_REPLY_SENT')
-      writer.write?.(reply, started.token, maxAgeOf(started.session))
-    } catch (error) {
-      await starter.undo(started.session.id)
-      throw error
-    }
-    state.session = started.session
-    state.credentials.add(writer)
+    const { metadata, persistent } = options
+    const started = await this.#parts.starter.start(
+      userId,
+      { idleTimeout, absoluteTimeout, metadata },
+      {
+        // The session that this reply signed in before, else the one that the same credential presented.
+        replaced: state.session?.id ?? presentedId(writer, reply),
+        deliver: (token, session) => {
+          checkDeliverable(reply)
+          writer.write?.(reply, token, persistent === false ? null : maxAgeOf(session))
+          keepFromCaches(reply, state, writer)
+          if (state.session === undefined) this.#endIfUnheard(reply, state)
+          state.session = session
+        },
+      },
+    )
     this.#warnOfTransport(reply, writer)
     return started
+  }
+
+  /** A client that hangs up before the headers are sent never gets its token: a session that nobody can use ends. */
+  #endIfUnheard(reply: FastifyReply, state: ReplyState): void {
+    reply.raw.once('close', () => {
+      if (reply.raw.headersSent || !state.session) return
+      const { id, userId } = state.session
+      void this.#parts.ender.endReplaced([{ id, reason: 'signedOut', userId }])
+    })
   }
 
   async #signOut(reply: FastifyReply, state: ReplyState, everywhere: boolean): Promise<void> {
@@ -132,7 +154,7 @@ export class ReplySigner {
     const cleared = [...target.clears]
     for (const credential of cleared) {
       credential.clear?.(reply)
-      state.credentials.add(credential)
+      keepFromCaches(reply, state, credential)
     }
     const { clearSiteData } = this.#parts
     if (cleared.length > 0 && clearSiteData.length > 0) {
@@ -152,6 +174,9 @@ export class ReplySigner {
     if (presented === null) {
       // A page of another site can have a request sent without its cookie, and must not have the cookie cleared by it.
       return { sessionId: null, userId: null, clears: crossOrigin.refuses(request) ? [] : credentials }
+    }
+    if (isAmbient(presented.credential) && crossOrigin.refuses(request)) {
+      throw crossOriginError(request, request.session, this.#parts.events)
     }
     const session = await this.#presentedSession(request, presented.token, everywhere)
     return {
@@ -195,6 +220,13 @@ interface SignOutTarget {
   readonly userId: string | null
   /** The credentials to clear. */
   readonly clears: Iterable<Credential>
+}
+
+/** The `onSend` hook says it again; inside an `onSend` of the application it has run already. */
+function keepFromCaches(reply: FastifyReply, state: ReplyState, credential: Credential): void {
+  state.credentials.add(credential)
+  forbidCaching(reply)
+  varyBy(reply, [credential.header])
 }
 
 /** Seconds until the absolute deadline. */

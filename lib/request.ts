@@ -7,7 +7,7 @@ import { checkLifetime } from './check.js'
 import { type Presented, resolveCredential } from './credentials/resolve.js'
 import { type CrossOriginPolicy, crossOriginError, isAmbient } from './cross-origin.js'
 import { GoseshError } from './errors.js'
-import { type RoutePolicy, routePolicy } from './route-policy.js'
+import type { RoutePolicies, RoutePolicy } from './route-policy.js'
 import type { SessionEvents } from './session/events.js'
 import { sessionOf, type Verdict, type VerdictListener, type Verifier } from './session/verifier.js'
 
@@ -20,10 +20,14 @@ declare module 'fastify' {
   }
 }
 
+/** Milliseconds by which the clock of the node that signed the user in may be ahead of this one's. */
+const clockSkew = 1_000
+
 type Writable<T> = { -readonly [K in keyof T]: T[K] }
 
 /** What the guard hands its work to. */
 export interface GuardParts {
+  readonly routePolicies: RoutePolicies
   readonly manager: SessionManager
   readonly credentials: readonly Credential[]
   readonly verifier: Verifier
@@ -114,8 +118,9 @@ export class RequestGuard {
     // RFC 9470, section 3.
     const options = this.#challenge === null ? {} : { headers: { 'www-authenticate': challenge } }
     return async (request) => {
-      const { createdAt } = request.requireSession()
-      if (this.#parts.clock.now() - createdAt.getTime() <= limit) return
+      const age = this.#parts.clock.now() - request.requireSession().createdAt.getTime()
+      // A sign-in in the future shows that the clock stepped back, and not how long ago it was.
+      if (age <= limit && age >= -clockSkew) return
       throw new GoseshError('GOSESH_ERR_SIGN_IN_NOT_RECENT', options)
     }
   }
@@ -130,7 +135,8 @@ export class RequestGuard {
   settle(arrival: Arrival, session: Session | null): Error | undefined {
     try {
       if (session !== null) this.#admit(arrival, session)
-      else if (arrival.policy.required) return this.#refuse(arrival.request, arrival.reply)
+      else if (isRequired(arrival.policy, arrival.request))
+        return this.#refuse(arrival.request, arrival.reply)
     } catch (thrown) {
       return thrown as Error
     }
@@ -146,13 +152,13 @@ export class RequestGuard {
     // A context that was there before gosesh hears the hook but was not given the decorated properties.
     request.session = null
     request[verifiedBy] = null
-    const policy = routePolicy(request.routeOptions.config?.session)
+    const policy = this.#parts.routePolicies.of(request.routeOptions.config?.session)
     const presented = policy.enabled ? resolveCredential(this.#parts.credentials, request) : null
     if (presented !== null) {
       const refused = isAmbient(presented.credential) && this.#parts.crossOrigin.refuses(request)
       return new Arrival(this, done, request, reply, presented, policy, refused)
     }
-    if (policy.required) throw this.#refuse(request, reply)
+    if (isRequired(policy, request)) throw this.#refuse(request, reply)
     return null
   }
 
@@ -181,6 +187,11 @@ export class RequestGuard {
     const challenge = carried === null ? this.#challenge : `${this.#challenge} error="invalid_token"`
     return new GoseshError('GOSESH_ERR_UNAUTHENTICATED', { headers: { 'www-authenticate': challenge } })
   }
+}
+
+/** An address that no route has stays 404, also if every route wants a session. */
+function isRequired(policy: RoutePolicy, request: FastifyRequest): boolean {
+  return policy.required && !request.is404
 }
 
 /** Every log line of the request from here on says whose it is, Fastify's own `request completed` too. */

@@ -1,5 +1,5 @@
 import type { RouteSessionOptions } from '../types/options.js'
-import { checkBoolean, checkObject } from './check.js'
+import { checkBoolean, checkObject, optionError } from './check.js'
 
 /** What a route's `config.session` asks for. */
 export interface RoutePolicy {
@@ -10,24 +10,37 @@ export interface RoutePolicy {
 }
 
 const disabled: RoutePolicy = Object.freeze({ enabled: false, required: false, activity: false })
-const standard: RoutePolicy = Object.freeze({ enabled: true, required: false, activity: true })
-const parsed = new WeakMap<RouteSessionOptions, RoutePolicy>()
+const name = 'config.session'
 
-function parse(given: RouteSessionOptions): RoutePolicy {
-  const name = 'config.session'
-  const { required = false, activity = true } = checkObject(name, given, ['required', 'activity'])
-  const policy = Object.freeze({
-    enabled: true,
-    required: checkBoolean(`${name}.required`, required),
-    activity: checkBoolean(`${name}.activity`, activity),
-  })
-  parsed.set(given, policy)
-  return policy
-}
+/** Reads `config.session` of routes. */
+export class RoutePolicies {
+  readonly #standard: RoutePolicy
+  readonly #parsed = new WeakMap<RouteSessionOptions, RoutePolicy>()
 
-/** The policy of a route; throws `GOSESH_ERR_OPTION`, so that a misspelt one is never taken for an open one. */
-export function routePolicy(session: false | RouteSessionOptions | undefined): RoutePolicy {
-  if (session === undefined) return standard
-  if (session === false) return disabled
-  return parsed.get(session) ?? parse(session)
+  constructor(requireByDefault: boolean) {
+    this.#standard = Object.freeze({ enabled: true, required: requireByDefault, activity: true })
+  }
+
+  /** The policy of a route; throws `GOSESH_ERR_OPTION`, so that a misspelt one is never taken for an open one. */
+  of(session: false | RouteSessionOptions | undefined): RoutePolicy {
+    if (session === undefined) return this.#standard
+    if (session === false) return disabled
+    return this.#parsed.get(session) ?? this.#parse(session)
+  }
+
+  #parse(given: RouteSessionOptions): RoutePolicy {
+    if (typeof given !== 'object')
+      throw optionError(name, given, 'false or an object, such as { required: true }')
+    const { required = this.#standard.required, activity = true } = checkObject(name, given, [
+      'required',
+      'activity',
+    ])
+    const policy = Object.freeze({
+      enabled: true,
+      required: checkBoolean(`${name}.required`, required),
+      activity: checkBoolean(`${name}.activity`, activity),
+    })
+    this.#parsed.set(given, policy)
+    return policy
+  }
 }

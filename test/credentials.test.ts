@@ -1,6 +1,7 @@
 import { request as httpRequest } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import t from 'tap'
+import { cookieValue } from '../lib/credentials/cookie.js'
 import { bearerCredential, type Credential, cookieCredential } from '../lib/index.js'
 import { createToken } from '../lib/token.js'
 import { buildApp, cookieOf, signIn, whoami } from './helpers/app.js'
@@ -8,6 +9,54 @@ import { recordingLogger } from './helpers/logger.js'
 import { WatchedStore } from './helpers/store.js'
 
 const token = createToken()
+
+t.test('cookieValue', async (t) => {
+  for (const [header, expected] of [
+    ['__Host-s=a', 'a'],
+    ['x=1; __Host-s=a; y=2', 'a'],
+    ['x=1;__Host-s=a', 'a'],
+    [' \t__Host-s \t=\t a \t;', 'a'],
+    ['__Host-s=a; __Host-s=b', 'a'],
+    ['__Host-s=a=b', 'a=b'],
+    ['__Host-s=', ''],
+    ['\xa0__Host-s=b; __Host-s=a', 'a'],
+    ['\ufeff__Host-s=b', null],
+    ['\v__Host-s=b', null],
+    ['__Host-s\xa0=b', null],
+    ['__host-s=b', null],
+    ['__Host%2ds=b', null],
+    ['=__Host-s=b', null],
+    ['__Host-s', null],
+    ['', null],
+    ['=', null],
+    [';;;', null],
+  ] as const) {
+    t.equal(cookieValue(header, '__Host-s'), expected, JSON.stringify(header))
+  }
+})
+
+t.test('what another parser found is not trusted, such as one that trims a no-break space', async (t) => {
+  const app = buildApp(t)
+  app.addHook('onRequest', async (request) => {
+    request.cookies['__Host-session'] = attacker
+  })
+  await app.ready()
+  const { token: attacker } = await app.gosesh.createSession('mallory')
+  const { cookie } = await signIn(app)
+  t.match(await whoami(app, cookie), { userId: 'ada' })
+  t.equal(await whoami(app, `\xa0__Host-session=${attacker}`), null)
+})
+
+t.test('persistent: false is a cookie that ends with the browser', async (t) => {
+  const app = buildApp(t)
+  app.post('/forget', async (_request, reply) => reply.signIn('ada', { persistent: false }))
+  const { headers } = await app.inject({ method: 'POST', url: '/forget' })
+  t.match(headers['set-cookie'], /^__Host-session=[\w-]{43}; Path=\/; HttpOnly; Secure; SameSite=Lax$/)
+  const login = (persistent: unknown) =>
+    app.inject({ method: 'POST', url: '/login', body: { persistent } as object })
+  t.match((await login(true)).headers['set-cookie'], /Max-Age=86400;/)
+  t.match((await login('no')).json(), { code: 'GOSESH_ERR_OPTION' })
+})
 
 t.test(
   'a malformed credential is anonymous, without a store call and without a log line above debug',

@@ -3,9 +3,16 @@ import { Writable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import Fastify from 'fastify'
 import t, { type Test } from 'tap'
-import gosesh, { type GoseshOptions, MemoryStore, type Session, type SessionEnd } from '../lib/index.js'
+import gosesh, {
+  type GoseshOptions,
+  MemoryStore,
+  type Session,
+  type SessionEnd,
+  type SessionId,
+} from '../lib/index.js'
+import { SessionEvents } from '../lib/session/events.js'
 import { addRoutes, buildApp, signIn, whoami } from './helpers/app.js'
-import { fakeTime } from './helpers/clock.js'
+import { fakeTime, settle } from './helpers/clock.js'
 import { recordingLogger } from './helpers/logger.js'
 import { WatchedStore } from './helpers/store.js'
 
@@ -141,6 +148,22 @@ t.test('a listener', async (t) => {
     t.match(logger.above('info'), [{ level: 'error', details: { err: thrown } }])
   })
 
+  t.test('that rejects is logged, and the process goes on', async (t) => {
+    const logger = recordingLogger()
+    let now = Date.now()
+    const app = buildApp(t, { logger, clock: { now: () => now }, sweepInterval: null })
+    await app.ready()
+    const thrown = new Error('mistake')
+    app.gosesh.onSessionEnd(async () => {
+      throw thrown
+    })
+    const { cookie } = await signIn(app)
+    now += 24 * 60 * 60_000
+    t.equal(await whoami(app, cookie), null)
+    await settle()
+    t.match(logger.above('info'), [{ level: 'error', details: { err: thrown } }])
+  })
+
   t.test('is a function', async (t) => {
     const app = buildApp(t)
     await app.ready()
@@ -180,6 +203,71 @@ t.test('security events are logged at info under stable names', async (t) => {
       ['info', { event: 'gosesh:sign-in', sessionId: own.id, userId: 'bo', credential: null }],
     ],
   )
+})
+
+t.test('ends that no reply asked for are logged at info too', async (t) => {
+  const logger = recordingLogger()
+  let now = 1_900_000_000_000
+  const app = buildApp(t, { logger, clock: { now: () => now }, sweepInterval: null })
+  const { cookie, session } = await signIn(app)
+  await signIn(app, { user: 'bo' })
+  now += 30 * 60_000
+  for (let i = 0; i < 3; i++) await whoami(app, cookie)
+  await app.gosesh.deleteUserSessions('bo', { except: session.id })
+  await app.gosesh.deleteSessionsByMetadata({ device: 'a name that is nobody’s business' })
+  await app.gosesh.deleteAllSessions()
+  const ends = logger.lines.filter(
+    ({ details: { event } }) => event !== undefined && event !== 'gosesh:sign-in',
+  )
+  t.same(
+    ends.map(({ level, details, message }) => ({ level, ...details, message })),
+    [
+      {
+        level: 'info',
+        event: 'gosesh:session-end',
+        reason: 'expired',
+        sessionId: session.id,
+        userId: 'ada',
+        message: 'session expired',
+      },
+      {
+        level: 'info',
+        event: 'gosesh:user-sessions-deleted',
+        userId: 'bo',
+        except: session.id,
+        deletedCount: 1,
+        message: 'sessions of a user deleted',
+      },
+      {
+        level: 'info',
+        event: 'gosesh:sessions-deleted-by-metadata',
+        keys: ['device'],
+        deletedCount: 0,
+        message: 'sessions deleted by metadata',
+      },
+      {
+        level: 'info',
+        event: 'gosesh:session-end',
+        reason: 'all',
+        sessionId: null,
+        userId: null,
+        message: 'all sessions ended',
+      },
+    ],
+    'each once, an expired session that is asked for again too, and no value of the metadata',
+  )
+})
+
+t.test('which expired sessions were logged is kept for a thousand', async (t) => {
+  const logger = recordingLogger()
+  const events = new SessionEvents(() => logger)
+  const expire = (i: number) =>
+    events.ended({ reason: 'expired', sessionId: `${i}` as SessionId, userId: 'ada', except: null })
+  for (let i = 0; i <= 1_000; i++) expire(i)
+  expire(1_000)
+  t.equal(logger.lines.length, 1_001)
+  expire(0)
+  t.equal(logger.lines.length, 1_002)
 })
 
 t.test('bindSessionToLog', async (t) => {

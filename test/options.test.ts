@@ -195,6 +195,30 @@ t.test('the documented defaults are the real ones', async (t) => {
   t.equal(parseOptions({ activityTracking: false }, app).activityTracking, null)
 })
 
+t.test('what turns an option off is named', async (t) => {
+  const { parseOptions } = await import('../lib/options.js')
+  const app = (await import('fastify')).default()
+  for (const [options, message] of [
+    [
+      { activityTracking: true },
+      /is true; expected an object, where {} turns tracking on with its defaults, or false$/,
+    ],
+    [{ sweepInterval: false }, /^Option sweepInterval is false; .*, or null for never$/],
+  ] as const) {
+    t.throws(() => parseOptions(options as never, app), { code: 'GOSESH_ERR_OPTION', message })
+  }
+  t.throws(() => cookieCredential({ idleTimeout: 0 }), {
+    message: /^Option idleTimeout is 0; .*, or null for no idle limit$/,
+  })
+  t.throws(() => cookieCredential({ secure: false }), { message: /without TLS use name: 'session'$/ })
+  t.throws(() => cookieCredential({ name: '__Secure-sid', secure: false }), {
+    message: /without TLS use name: 'sid'$/,
+  })
+  t.throws(() => cookieCredential({ name: '__Host-', secure: false }), {
+    message: /without TLS use name: 'session'$/,
+  })
+})
+
 t.test('a route’s config.session', async (t) => {
   t.test('that is wrong fails when the route is declared', async (t) => {
     const app = buildApp(t)
@@ -206,7 +230,7 @@ t.test('a route’s config.session', async (t) => {
       ],
       [{ required: 'yes' }, /^Option config.session.required is 'yes'; expected true or false/],
       [{ activity: null }, /^Option config.session.activity is null/],
-      [true, /^Option config.session is true; expected an object/],
+      [true, /^Option config.session is true; expected false or an object/],
       [null, /^Option config.session is null; expected an object/],
     ] as const) {
       t.throws(() => app.get('/x', { config: { session: session as never } }, async () => 'in'), {

@@ -332,10 +332,38 @@ t.test('closing', async (t) => {
   })
 })
 
+t.test('the memory store in production is warned about once, and no other is', async (t) => {
+  t.teardown(() => {
+    process.env.NODE_ENV = environment
+  })
+  const environment = process.env.NODE_ENV
+  for (const [env, store, warnings] of [
+    ['production', new MemoryStore(), 1],
+    ['development', new MemoryStore(), 0],
+    ['production', plainStore(), 0],
+  ] as const) {
+    process.env.NODE_ENV = env
+    const logger = recordingLogger()
+    await buildApp(t, { logger, store }).ready()
+    t.equal(logger.above('info').length, warnings)
+  }
+})
+
+t.test('notBefore in the future is warned about', async (t) => {
+  for (const [notBefore, warnings] of [
+    [new Date(Date.now() + 60_000), 1],
+    [new Date(), 0],
+  ] as const) {
+    const logger = recordingLogger()
+    await buildApp(t, { logger, notBefore }).ready()
+    t.equal(logger.above('info').length, warnings)
+  }
+})
+
 t.test('a store that forgets sooner than a flush may come is warned about', async (t) => {
   for (const [expiryGrace, warnings] of [
-    [64_999, 1],
-    [65_000, 0],
+    [66_999, 1],
+    [67_000, 0],
   ] as const) {
     const logger = recordingLogger()
     const store = Object.assign(new MemoryStore(), { expiryGrace })
@@ -349,6 +377,6 @@ t.test('an idleTimeout within the flush margin is warned about', async (t) => {
   const credentials = [bearerCredential(), cookieCredential({ idleTimeout: 60_000 })]
   await buildApp(t, { logger, credentials, activityTracking: {} }).ready()
   t.match(logger.above('info'), [
-    { level: 'warn', details: { credential: 'cookie', idleTimeout: 60_000, margin: 65_000 } },
+    { level: 'warn', details: { credential: 'cookie', idleTimeout: 60_000, margin: 67_000 } },
   ])
 })

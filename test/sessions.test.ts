@@ -6,6 +6,7 @@ import gosesh, {
   cookieCredential,
   GoseshError,
   MemoryStore,
+  type Session,
   type SessionMetadata,
 } from '../lib/index.js'
 import { buildApp, cookieOf, signIn, whoami } from './helpers/app.js'
@@ -26,6 +27,26 @@ t.test('request.session', async (t) => {
       lastActivityAt: new Date(signedInAt + 1_000).toISOString(),
       idleDeadline: new Date(signedInAt + 1_000 + 30 * 60_000).toISOString(),
     })
+  })
+
+  t.test('is frozen, its metadata too, wherever it comes from', async (t) => {
+    for (const activityTracking of [{}, false] as const) {
+      const app = buildApp(t, { activityTracking })
+      const sessions: (Session | null | undefined)[] = []
+      app.get('/change', async (request) => {
+        sessions.push(request.session)
+        t.throws(() => Object.assign(request.session as object, { userId: 'root' }), TypeError)
+        return request.requireSession().userId
+      })
+      const { cookie, session } = await signIn(app, { metadata: { role: 'user' } })
+      await whoami(app, cookie)
+      t.equal((await app.inject({ url: '/change', headers: { cookie } })).body, 'ada')
+      sessions.push(await app.gosesh.getSession(session.id), ...(await app.gosesh.listUserSessions('ada')))
+      for (const shown of sessions) {
+        t.ok(Object.isFrozen(shown) && Object.isFrozen(shown?.metadata))
+        t.same(shown?.metadata, { role: 'user' })
+      }
+    }
   })
 
   t.test('is null without a session, and on a route with session: false', async (t) => {
@@ -201,43 +222,21 @@ t.test('signIn', async (t) => {
     }
   })
 
-  t.test('where a step fails: 503, no cookie, and the new session is deleted', async (t) => {
-    for (const method of ['createSession', 'deleteSession'] as const) {
-      const store = new WatchedStore()
-      const app = buildApp(t, { store, storeTimeout: 50 })
-      const { cookie } = await signIn(app)
-      if (method === 'deleteSession') {
-        let calls = 0
-        store.on(method, (proceed) => (++calls === 1 ? Promise.reject(new Error('down')) : proceed()))
-      } else {
-        store.on(method, async (proceed) => {
-          await proceed()
-          throw new Error('connection lost after the commit')
-        })
-      }
-      const response = await app.inject({
-        method: 'POST',
-        url: '/login',
-        headers: { cookie },
-        body: { user: 'bo' },
-      })
-      t.match(response.json(), { statusCode: 503, code: 'GOSESH_ERR_STORE_UNAVAILABLE' }, method)
-      t.equal(response.headers['set-cookie'], undefined)
-      await settle()
-      t.same(await app.gosesh.listUserSessions('bo'), [])
-      t.ok(await whoami(app, cookie), 'still signed in as before')
-    }
-  })
-
-  t.test('where undoing fails too, it says so', async (t) => {
+  t.test('if the creation fails: 503, no cookie, and the new session is deleted', async (t) => {
     const store = new WatchedStore()
-    const logger = recordingLogger()
-    const app = buildApp(t, { store, logger })
+    const app = buildApp(t, { store, storeTimeout: 50 })
     const { cookie } = await signIn(app)
-    store.fail('deleteSession')
-    const response = await app.inject({ method: 'POST', url: '/login', headers: { cookie }, body: {} })
-    t.equal(response.statusCode, 503)
-    t.match(logger.above('info'), [{ level: 'warn', details: { sessionId: /^[\w-]{43}$/ } }])
+    store.on('createSession', async (proceed) => {
+      await proceed()
+      throw new Error('connection lost after the commit')
+    })
+    const login = { method: 'POST', url: '/login', headers: { cookie }, body: { user: 'bo' } } as const
+    const response = await app.inject(login)
+    t.match(response.json(), { statusCode: 503, code: 'GOSESH_ERR_STORE_UNAVAILABLE' })
+    t.equal(response.headers['set-cookie'], undefined)
+    await settle()
+    t.same(await app.gosesh.listUserSessions('bo'), [])
+    t.ok(await whoami(app, cookie), 'still signed in as before')
   })
 
   t.test('a creation that its client sent twice is an outage, and not a conflict', async (t) => {
@@ -470,6 +469,30 @@ t.test('signOut', async (t) => {
       t.match(logger.above('info'), [{ level: 'warn', message: /credential was not cleared/ }])
     },
   )
+
+  t.test('refuses a page of another origin, also on a route with session: false', async (t) => {
+    const app = buildApp(t)
+    app.post('/out', { config: { session: false } }, async (_request, reply) => {
+      await reply.signOut({ everywhere: true })
+      return 'out'
+    })
+    app.get('/out', { config: { session: false } }, async (_request, reply) => {
+      await reply.signOut()
+      return 'out'
+    })
+    const { cookie } = await signIn(app)
+    for (const from of [{ 'sec-fetch-site': 'same-site' }, { origin: 'https://sibling.example' }]) {
+      const response = await app.inject({ method: 'POST', url: '/out', headers: { cookie, ...from } })
+      t.match(response.json(), { statusCode: 403, code: 'GOSESH_ERR_CROSS_ORIGIN' })
+      t.notOk(response.headers['set-cookie'])
+      t.ok(await whoami(app, cookie))
+    }
+    const same = { cookie, 'sec-fetch-site': 'same-origin' }
+    const link = { cookie, 'sec-fetch-site': 'cross-site' }
+    t.equal((await app.inject({ url: '/out', headers: link })).statusCode, 200, 'a GET is let through')
+    t.equal(await whoami(app, cookie), null)
+    t.equal((await app.inject({ method: 'POST', url: '/out', headers: same })).statusCode, 200)
+  })
 
   t.test('refuses an unknown option', async (t) => {
     const app = buildApp(t)
@@ -788,6 +811,41 @@ t.test('sweeping', async (t) => {
     await time.advance(3_600_000, 60_000)
     t.same(store.counts, {})
   })
+})
+
+t.test('what is wrong with an input is named', async (t) => {
+  const app = buildApp(t)
+  await app.ready()
+  for (const [userId, message] of [
+    [42, 'A user id is a string, not the number 42; for a number give String(id)'],
+    [42n, 'A user id is a string, not the bigint 42; for a number give String(id)'],
+    [undefined, 'A user id is a string, not undefined; for a number give String(id)'],
+    [null, 'A user id is a string, not null; for a number give String(id)'],
+  ] as const) {
+    const expected = { code: 'GOSESH_ERR_USER_ID', statusCode: 500, message }
+    await t.rejects(app.gosesh.createSession(userId as never), expected)
+  }
+  for (const [metadata, statusCode, message] of [
+    [{ role: 1 }, 500, /; "role" is number$/],
+    [{ role: null }, 500, /; "role" is null$/],
+    [['a'], 500, /; it is an array$/],
+    ['a', 500, /; it is a string$/],
+    [{ name: '\0' }, 400, /; "name" has a NUL or a lone surrogate$/],
+    [{ short: 'a', userAgent: 'x'.repeat(5_000) }, 400, /; it has 5029 bytes, most of them in "userAgent"$/],
+  ] as const) {
+    const expected = { code: 'GOSESH_ERR_METADATA', statusCode, message }
+    await t.rejects(app.gosesh.createSession('ada', { metadata: metadata as never }), expected)
+  }
+})
+
+t.test('metadata of a header that was not sent is left out', async (t) => {
+  const app = buildApp(t)
+  await app.ready()
+  const create = (metadata: Record<string, string | undefined>) =>
+    app.gosesh.createSession('ada', { metadata })
+  const { session } = await create({ ip: '::1', userAgent: undefined })
+  t.same(session.metadata, { ip: '::1' })
+  t.same((await create({ userAgent: undefined })).session.metadata, {})
 })
 
 t.test('metadata that is handed out or handed in cannot change what is stored', async (t) => {

@@ -20,8 +20,11 @@ export interface Credential extends SessionLifetime {
   readonly maxAbsoluteTimeout?: number
   /** What the request carries, if anything. Whatever is not shaped like a token counts as absent. */
   read(request: FastifyRequest): string | null
-  /** Gives the client the token with the reply, for `maxAge` seconds. Absent where the client keeps it by itself. */
-  write?(reply: FastifyReply, token: SessionToken, maxAge: number): void
+  /**
+   * Gives the client the token with the reply, for `maxAge` seconds; `null`: until the client is closed. Absent if the
+   * client keeps it by itself.
+   */
+  write?(reply: FastifyReply, token: SessionToken, maxAge: number | null): void
   /** Takes the token from the client. */
   clear?(reply: FastifyReply): void
   /** Why the client would not send the credential back over this connection, or `null`; logged once, as a warning. */

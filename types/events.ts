@@ -18,7 +18,7 @@ export interface SessionEnd {
   readonly except: SessionId | null
 }
 
-/** Told when sessions end. What it throws is caught and logged. */
+/** Hears of sessions that end; may be `async`. If it throws or rejects, the error is logged. */
 export type SessionEndListener = (end: SessionEnd) => void
 
 /** Published to the diagnostics channel `gosesh:verify` once a token was judged against the store. */

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { FlushError } from '../lib/errors.js'
 import type { Credential } from './credential.js'
-import type { SessionId, SessionMetadata } from './session.js'
+import type { SessionId } from './session.js'
 import type { SessionStore } from './store.js'
 
 /** The one source of time: milliseconds since the epoch. */
@@ -87,6 +87,11 @@ export interface GoseshOptions {
   readonly clearSiteData?: readonly ClearSiteDataType[] | undefined
   /** Whether the log lines of a verified request carry `sessionId` and `userId`. Default: `false`. */
   readonly bindSessionToLog?: boolean | undefined
+  /**
+   * Every route of the context wants a session (401 without one) unless its `config.session` is `false` or says
+   * `required: false` (OWASP ASVS 8.3.1). An address without a route stays 404. Default: `false`.
+   */
+  readonly requireByDefault?: boolean | undefined
 }
 
 /** What happens at the limit of sessions that a user may have. */
@@ -109,8 +114,8 @@ export interface CreateSessionOptions {
   readonly idleTimeout?: number | null | undefined
   /** Milliseconds after which the session ends whatever happens. Default: the credential's. */
   readonly absoluteTimeout?: number | undefined
-  /** Strings, kept with the session; at most 4 KiB as JSON. Default: `null`. */
-  readonly metadata?: SessionMetadata | null | undefined
+  /** Strings, kept with the session; at most 4 KiB as JSON. A key that is `undefined` is left out. Default: `null`. */
+  readonly metadata?: Readonly<Record<string, string | undefined>> | null | undefined
 }
 
 /** Options of `reply.signIn`. */
@@ -120,6 +125,11 @@ export interface SignInOptions extends CreateSessionOptions {
    * such as a provider's form_post callback. Default: `false`.
    */
   readonly allowCrossOrigin?: boolean | undefined
+  /**
+   * `false`: the cookie has no `Max-Age`, so it ends with the browser, as for an unticked “remember me”. On the server the
+   * absolute timeout holds all the same. Default: `true`.
+   */
+  readonly persistent?: boolean | undefined
 }
 
 /** Options of `reply.signOut`. */

@@ -30,4 +30,5 @@ export interface EffectivePolicy {
   readonly maxAge: number | null
   readonly clearSiteData: readonly ClearSiteDataType[]
   readonly bindSessionToLog: boolean
+  readonly requireByDefault: boolean
 }

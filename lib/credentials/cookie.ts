@@ -79,10 +79,42 @@ function checkAttributes(given: Record<string, unknown>): CookieAttributes {
 function checkPrefix(name: string, { domain, path, secure }: CookieAttributes): void {
   const prefix = /^__(?:Host-Http|Host|Http|Secure)-/i.exec(name)?.[0].toLowerCase()
   if (prefix === undefined) return
-  if (!secure) throw optionError('secure', secure, `true, as the name begins with ${prefix}`)
+  if (!secure) {
+    const rest = name.slice(prefix.length) || 'session'
+    throw optionError(
+      'secure',
+      secure,
+      `true, as the name begins with ${prefix}; without TLS use name: '${rest}'`,
+    )
+  }
   if (!prefix.startsWith('__host-')) return
   if (domain !== undefined) throw optionError('domain', domain, `none, as the name begins with ${prefix}`)
   if (path !== '/') throw optionError('path', path, `/, as the name begins with ${prefix}`)
+}
+
+/**
+ * Returns the value of the first cookie of exactly this name, or `null`. RFC 6265bis, section 5.7.1, trims spaces and
+ * tabs, and nothing else: a parser that trims further white space takes `\xa0__Host-session`, which any neighbouring host
+ * can set, for `__Host-session`.
+ */
+export function cookieValue(header: string, name: string): string | null {
+  for (const pair of header.split(';')) {
+    const equals = pair.indexOf('=')
+    if (equals !== -1 && trimmed(pair.slice(0, equals)) === name) return trimmed(pair.slice(equals + 1))
+  }
+  return null
+}
+
+function trimmed(text: string): string {
+  let start = 0
+  let end = text.length
+  while (start < end && isBlank(text, start)) start++
+  while (end > start && isBlank(text, end - 1)) end--
+  return text.slice(start, end)
+}
+
+function isBlank(text: string, index: number): boolean {
+  return text[index] === ' ' || text[index] === '\t'
 }
 
 /** Whether the request was sent to this machine, which browsers trust without TLS. */
@@ -117,13 +149,11 @@ export function cookieCredential(options: CookieCredentialOptions = {}): Credent
     maxAbsoluteTimeout: maxCookieLifetime,
     read(request: FastifyRequest) {
       const { cookie } = request.headers
-      if (cookie === undefined) return null
-      // @fastify/cookie may be set to parse in a later hook, or never.
-      const cookies = request.cookies ?? request.server.parseCookie(cookie)
-      return cookies[name] ?? null
+      return cookie === undefined ? null : cookieValue(cookie, name)
     },
-    write(reply: FastifyReply, token: string, maxAge: number) {
-      reply.setCookie(name, token, { ...common, maxAge })
+    write(reply: FastifyReply, token: string, maxAge: number | null) {
+      // Given also if it is undefined, against a default of @fastify/cookie's parseOptions.
+      reply.setCookie(name, token, { ...common, maxAge: maxAge ?? undefined } as CookieSerializeOptions)
     },
     clear(reply: FastifyReply) {
       reply.clearCookie(name, common)

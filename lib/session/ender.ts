@@ -1,14 +1,25 @@
 import type { SessionEndReason } from '../../types/events.js'
 import type { SessionId, SessionMetadata } from '../../types/session.js'
 import { hasCapability, requireCapability } from '../capabilities.js'
+import { DeferredDeletions } from './deferred-deletions.js'
 import { type Runtime, storeCalls } from './runtime.js'
+
+/** A session that is to end. */
+export interface EndingSession {
+  readonly id: SessionId
+  readonly reason: SessionEndReason
+  /** `null`: not known. */
+  readonly userId: string | null
+}
 
 /** Ends sessions: in the store, in the pending activity, and for those who are told of ends. */
 export class SessionEnder {
   readonly #runtime: Runtime
+  readonly #deferred: DeferredDeletions
 
   constructor(runtime: Runtime) {
     this.#runtime = runtime
+    this.#deferred = new DeferredDeletions(() => runtime.log)
   }
 
   /** Resolves whether there was such a session. `userId` is whose it is, where that is known. */
@@ -16,10 +27,56 @@ export class SessionEnder {
     const calls = storeCalls(this.#runtime)
     const { events, tracking } = this.#runtime
     const owner = userId ?? (events.tellsOfEnds ? await this.#ownerOf(id) : null)
-    const existed = await calls.run('deleteSession', (store) => store.deleteSession(id))
-    tracking?.pending.forget(id)
-    if (existed) events.ended({ reason, sessionId: id, userId: owner, except: null })
-    return existed
+    const ended = (existed: boolean): boolean => {
+      tracking?.pending.forget(id)
+      if (existed) events.ended({ reason, sessionId: id, userId: owner, except: null })
+      return existed
+    }
+    let answer: Promise<boolean> | undefined
+    try {
+      const existed = await calls.run('deleteSession', (store) => {
+        answer = store.deleteSession(id)
+        return answer
+      })
+      return ended(existed)
+    } catch (error) {
+      // A deletion that lands after its time has ended the session all the same.
+      answer?.then(ended).catch(() => {})
+      throw error
+    }
+  }
+
+  /**
+   * Ends sessions that a sign-in takes the place of; never rejects. The store has confirmed the new session by now, so
+   * one that it does not answer for is left to be ended later.
+   */
+  async endReplaced(sessions: readonly EndingSession[]): Promise<void> {
+    let failure: unknown = null
+    for (const { id, reason, userId } of sessions) {
+      const end = (): Promise<boolean> => this.endOne(id, reason, userId)
+      if (failure === null)
+        failure = await end().then(
+          () => null,
+          (error) => error,
+        )
+      if (failure !== null) this.#deferred.add(id, end, failure)
+    }
+  }
+
+  /** Deletes a session whose token nobody got; never rejects. */
+  async undo(id: SessionId): Promise<void> {
+    const end = (): Promise<boolean> =>
+      storeCalls(this.#runtime).run('deleteSession', (store) => store.deleteSession(id))
+    try {
+      await end()
+    } catch (error) {
+      this.#deferred.add(id, end, error)
+    }
+  }
+
+  /** `onClose`: tries once more to end what could not be ended. Never rejects. */
+  async stop(): Promise<void> {
+    await this.#deferred.stop()
   }
 
   /** Resolves how many it were. */

@@ -2,11 +2,12 @@ import type {
   CrossOriginMessage,
   SessionEnd,
   SessionEndListener,
+  SessionEndReason,
   SignInMessage,
   SignOutMessage,
 } from '../../types/events.js'
 import type { Logger } from '../../types/options.js'
-import type { Session, SessionId, SessionToken } from '../../types/session.js'
+import type { Session, SessionId, SessionMetadata, SessionToken } from '../../types/session.js'
 import { channels } from '../diagnostics.js'
 
 /** A session that has begun, and the token that its client is to hold. */
@@ -23,6 +24,14 @@ export interface RequestId {
   readonly reqId?: string | undefined
 }
 
+/** The ends that have a line of the log of their own; the others belong to a sign-in or a sign-out. */
+const loggedReasons: Partial<Record<SessionEndReason, string>> = {
+  evicted: 'session evicted',
+  expired: 'session expired',
+  all: 'all sessions ended',
+}
+const maxLoggedExpiries = 1_000
+
 /**
  * Tells what happens to sessions: security events to the log at info, each with a stable `event`, and everything to the
  * diagnostics channels and to the listeners of the application.
@@ -30,6 +39,7 @@ export interface RequestId {
 export class SessionEvents {
   readonly #log: () => Logger
   readonly #listeners = new Set<SessionEndListener>()
+  readonly #loggedExpiries = new Set<SessionId | null>()
 
   constructor(log: () => Logger) {
     this.#log = log
@@ -93,21 +103,48 @@ export class SessionEvents {
 
   crossOriginRefused(message: CrossOriginMessage, request: RequestId): void {
     channels.crossOrigin.publish(message)
-    this.log.info({ event: 'gosesh:cross-origin', ...request, ...message }, 'cross-origin request refused')
+    const hint = 'list the origin in trustedOrigins if it is yours'
+    this.log.info(
+      { event: 'gosesh:cross-origin', ...request, ...message, hint },
+      'cross-origin request refused',
+    )
   }
 
   ended(end: SessionEnd): void {
-    const { reason, sessionId, userId } = end
-    if (reason === 'evicted') {
-      this.log.info({ event: 'gosesh:session-end', reason, sessionId, userId }, 'session evicted')
-    }
+    this.#logEnd(end)
     channels.sessionEnd.publish(end)
-    for (const listener of this.#listeners) this.#tell(listener, end)
+    for (const listener of this.#listeners) void this.#tell(listener, end)
   }
 
-  #tell(listener: SessionEndListener, end: SessionEnd): void {
+  /** The end of all sessions of a user, which no reply signed out; the listeners hear of each. */
+  userSessionsDeleted(userId: string, except: SessionId | null, deletedCount: number): void {
+    const details = { event: 'gosesh:user-sessions-deleted', userId, except, deletedCount }
+    this.log.info(details, 'sessions of a user deleted')
+  }
+
+  /** Values may be personal, so the log has the keys alone. */
+  sessionsDeletedByMetadata(pairs: SessionMetadata, deletedCount: number): void {
+    const details = { event: 'gosesh:sessions-deleted-by-metadata', keys: Object.keys(pairs), deletedCount }
+    this.log.info(details, 'sessions deleted by metadata')
+  }
+
+  #logEnd({ reason, sessionId, userId }: SessionEnd): void {
+    const message = loggedReasons[reason]
+    if (message === undefined || (reason === 'expired' && !this.#isNew(sessionId))) return
+    this.log.info({ event: 'gosesh:session-end', reason, sessionId, userId }, message)
+  }
+
+  /** A browser may send the cookie of an expired session again and again: that is one line. */
+  #isNew(id: SessionId | null): boolean {
+    if (this.#loggedExpiries.has(id)) return false
+    if (this.#loggedExpiries.size >= maxLoggedExpiries) this.#loggedExpiries.clear()
+    this.#loggedExpiries.add(id)
+    return true
+  }
+
+  async #tell(listener: SessionEndListener, end: SessionEnd): Promise<void> {
     try {
-      listener(end)
+      await listener(end)
     } catch (error) {
       this.log.error({ err: error }, 'a listener of onSessionEnd threw')
     }

@@ -60,7 +60,7 @@ export class Manager implements SessionManager {
     checkObject('createSession', options, createSessionKeys)
     const { starter } = this.#parts
     return await this.#runtime.events.ofSignIn({ userId, credential: null }, {}, () =>
-      starter.start(userId, options, null),
+      starter.start(userId, options),
     )
   }
 
@@ -99,14 +99,18 @@ export class Manager implements SessionManager {
     const user = checkUserId(userId)
     const { except } = options
     if (except !== undefined && !isSessionId(except)) throw new GoseshError('GOSESH_ERR_SESSION_ID')
-    return await this.#parts.ender.endAllOf(user, except)
+    const deleted = await this.#parts.ender.endAllOf(user, except)
+    this.#runtime.events.userSessionsDeleted(user, except ?? null, deleted)
+    return deleted
   }
 
   async deleteSessionsByMetadata(pairs: SessionMetadata): Promise<number> {
     const checked = checkMetadata(pairs)
     // What is missing must not come to mean any session.
     if (checked === null) throw new GoseshError('GOSESH_ERR_METADATA')
-    return await this.#parts.ender.endByMetadata(checked)
+    const deleted = await this.#parts.ender.endByMetadata(checked)
+    this.#runtime.events.sessionsDeletedByMetadata(checked, deleted)
+    return deleted
   }
 
   async deleteAllSessions(): Promise<number> {

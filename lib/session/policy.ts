@@ -11,7 +11,23 @@ export interface SessionPolicy {
   readonly maxSessionsPerUser: Required<SessionLimitOptions> | null
 }
 
-/** The session as the policy leaves it, or `null` where it has ended by `now`. */
+/** A frozen copy for the application: nothing that it does to a session reaches the store's own, or another reader. */
+function frozenCopy(session: Session): Session {
+  const { id, userId, createdAt, lastActivityAt, idleTimeout, idleDeadline, absoluteDeadline } = session
+  const metadata = session.metadata === null ? null : Object.freeze({ ...session.metadata })
+  return Object.freeze({
+    id,
+    userId,
+    createdAt,
+    lastActivityAt,
+    idleTimeout,
+    idleDeadline,
+    absoluteDeadline,
+    metadata,
+  })
+}
+
+/** The session as the policy leaves it, frozen, or `null` if it has ended by `now`. */
 export function liveSession(
   session: Session,
   now: number,
@@ -19,5 +35,5 @@ export function liveSession(
 ): Session | null {
   if (session.createdAt.getTime() < notBefore) return null
   const limited = withMaxAge(session, maxAge)
-  return isExpired(limited, now) ? null : limited
+  return isExpired(limited, now) ? null : frozenCopy(limited)
 }

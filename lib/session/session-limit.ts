@@ -1,7 +1,6 @@
 import type { SessionLimitOptions } from '../../types/options.js'
 import type { Session, SessionId } from '../../types/session.js'
 import { GoseshError } from '../errors.js'
-import type { SessionEnder } from './ender.js'
 import { listLiveSessions } from './listing.js'
 import type { Runtime } from './runtime.js'
 
@@ -18,12 +17,10 @@ function beganAfter(a: Session, b: Session): boolean {
 export class SessionLimit {
   readonly #options: Required<SessionLimitOptions>
   readonly #runtime: Runtime
-  readonly #ender: SessionEnder
 
-  constructor(options: Required<SessionLimitOptions>, runtime: Runtime, ender: SessionEnder) {
+  constructor(options: Required<SessionLimitOptions>, runtime: Runtime) {
     this.#options = options
     this.#runtime = runtime
-    this.#ender = ender
   }
 
   /** Before the session is created: rejects with `GOSESH_ERR_TOO_MANY_SESSIONS` where the choice is to refuse. */
@@ -35,15 +32,17 @@ export class SessionLimit {
     throw new GoseshError('GOSESH_ERR_TOO_MANY_SESSIONS')
   }
 
-  /** Once the session is created: ends the least recently active ones past the limit. */
-  async enforce(created: Session): Promise<void> {
+  /**
+   * Once the session is created: returns the least recently active ones past the limit, which are to end. The one that it
+   * replaces does not count, as that ends anyway.
+   */
+  async excess(created: Session, replaced: SessionId | null): Promise<readonly Session[]> {
     const { limit, whenFull } = this.#options
-    if (whenFull !== 'endLeastRecent') return
-    const others = (await this.#list(created.userId)).filter((session) => session.id !== created.id)
+    if (whenFull !== 'endLeastRecent') return []
+    const others = (await this.#list(created.userId)).filter(({ id }) => id !== created.id && id !== replaced)
     // The list begins with the most recent. A later sign-in that runs at once judges this one: each ending the
     // other would leave the user with neither.
-    const ended = others.slice(limit - 1).filter((session) => beganAfter(created, session))
-    for (const { id, userId } of ended) await this.#ender.endOne(id, 'evicted', userId)
+    return others.slice(limit - 1).filter((session) => beganAfter(created, session))
   }
 
   #list(userId: string): Promise<Session[]> {

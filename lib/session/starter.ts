@@ -1,13 +1,21 @@
 import type { CreateSessionOptions } from '../../types/options.js'
-import type { Session, SessionId } from '../../types/session.js'
+import type { Session, SessionId, SessionToken } from '../../types/session.js'
 import { GoseshError } from '../errors.js'
 import { createToken, sessionIdOf } from '../token.js'
-import type { SessionEnder } from './ender.js'
+import type { EndingSession, SessionEnder } from './ender.js'
 import type { StartedSession } from './events.js'
-import { checkMetadata, checkUserId, sessionLifetime } from './input.js'
+import { checkNewMetadata, checkUserId, sessionLifetime } from './input.js'
 import { idleDeadlineAt } from './lifetime.js'
 import { type Runtime, storeCalls } from './runtime.js'
 import { SessionLimit } from './session-limit.js'
+
+/** The steps of a sign-in beside the creation of its session. */
+export interface SignInSteps {
+  /** The session that the new one takes the place of. */
+  readonly replaced?: SessionId | null
+  /** Gives the client its token. What it throws undoes the sign-in. */
+  readonly deliver?: (token: SessionToken, session: Session) => void
+}
 
 /** Begins sessions. */
 export class SessionStarter {
@@ -19,40 +27,36 @@ export class SessionStarter {
     const { maxSessionsPerUser } = runtime.policy
     this.#runtime = runtime
     this.#ender = ender
-    this.#limit = maxSessionsPerUser === null ? null : new SessionLimit(maxSessionsPerUser, runtime, ender)
+    this.#limit = maxSessionsPerUser === null ? null : new SessionLimit(maxSessionsPerUser, runtime)
   }
 
   /**
-   * Creates a session, ends the one that it replaces, and those past the user's limit. Where a step fails the new
-   * session is deleted again.
+   * Creates a session, gives its client the token, and ends the session that it replaces and those past the user's limit.
+   * If a step fails up to `deliver`, the new session is deleted again and every other one lives on; past it the client
+   * has its session, and nothing fails any more.
    */
   async start(
     userId: string,
     options: CreateSessionOptions,
-    replaced: SessionId | null,
+    { replaced = null, deliver }: SignInSteps = {},
   ): Promise<StartedSession> {
     const token = createToken()
     const session = this.#newSession(sessionIdOf(token), checkUserId(userId), options)
     await this.#limit?.admit(session, replaced)
     await this.#insert(session)
+    const ending: EndingSession[] = []
+    if (replaced !== null) ending.push({ id: replaced, reason: 'replaced', userId: null })
     try {
-      if (replaced !== null) await this.#ender.endOne(replaced, 'replaced', null)
-      await this.#limit?.enforce(session)
+      for (const { id } of (await this.#limit?.excess(session, replaced)) ?? []) {
+        ending.push({ id, reason: 'evicted', userId })
+      }
+      deliver?.(token, session)
     } catch (error) {
-      await this.undo(session.id)
+      await this.#ender.undo(session.id)
       throw error
     }
+    await this.#ender.endReplaced(ending)
     return { session, token }
-  }
-
-  /** Deletes a session whose token nobody got; never rejects. */
-  async undo(id: SessionId): Promise<void> {
-    try {
-      await storeCalls(this.#runtime).run('deleteSession', (store) => store.deleteSession(id))
-    } catch (error) {
-      const message = 'sign-in failed, and so did deleting its session'
-      this.#runtime.log.warn({ err: error, sessionId: id }, message)
-    }
   }
 
   #newSession(id: SessionId, userId: string, options: CreateSessionOptions): Session {
@@ -68,7 +72,7 @@ export class SessionStarter {
       idleTimeout,
       idleDeadline: idleDeadlineAt(now, idleTimeout, absoluteDeadline),
       absoluteDeadline,
-      metadata: checkMetadata(options.metadata),
+      metadata: checkNewMetadata(options.metadata),
     })
   }
 

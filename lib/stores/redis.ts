@@ -45,7 +45,7 @@ export interface RedisStoreOptions {
   readonly prefix?: string | undefined
   /**
    * Milliseconds for which a session is kept past its deadline, so that a late flush still finds it. At least
-   * 2 × `flushInterval` + `flushTimeout`. Default: 300,000.
+   * 2 × `flushInterval` + `flushTimeout` + `storeTimeout`. Default: 300,000.
    */
   readonly grace?: number | undefined
   /**
