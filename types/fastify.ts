@@ -6,10 +6,13 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** Sessions apart from a reply: list, verify, delete. */
     gosesh: SessionManager
-    /** A hook that answers 401 to a request without a session. `config.session.required` is the safer way. */
+    /**
+     * A hook that answers 401 to a request without a session. It exists once the plugin has loaded; the exported
+     * `requireSession` and `config.session.required` guard a route whatever the order of registration.
+     */
     requireSession: (request: Pick<FastifyRequest, 'requireSession'>) => Promise<void>
     /**
-     * A hook that wants a session that began at most `maxAge` milliseconds ago, as before changing a password (OWASP
+     * A hook that wants a session that began at most `maxAge` milliseconds ago, and not in the future, as before changing a password (OWASP
      * ASVS 7.5.1): else 401 `GOSESH_ERR_SIGN_IN_NOT_RECENT`, or `GOSESH_ERR_UNAUTHENTICATED` without a session.
      * Throws `GOSESH_ERR_OPTION`.
      */
@@ -28,7 +31,8 @@ declare module 'fastify' {
   interface FastifyReply {
     /**
      * Begins a session and writes its credential; the session that the same credential presented is deleted. Await it
-     * before the reply is sent, streamed or hijacked; else it rejects with `GOSESH_ERR_REPLY_SENT`. Rejects with 403
+     * before the reply is sent, streamed or hijacked; else, and if the client hung up, it rejects with
+     * `GOSESH_ERR_REPLY_SENT`. Rejects with 403
      * `GOSESH_ERR_CROSS_ORIGIN` for a request of an unsafe method from a page of another origin, with 503 where the
      * store cannot (`GOSESH_ERR_STORE_FULL` where it is full), with 409 `GOSESH_ERR_TOO_MANY_SESSIONS` where
      * `maxSessionsPerUser` refuses, with `GOSESH_ERR_CREDENTIAL_NOT_WRITABLE` where no credential can be written, and
@@ -36,8 +40,9 @@ declare module 'fastify' {
      */
     signIn(userId: string, options?: SignInOptions): Promise<Session>
     /**
-     * Ends the session, or all of the user's, then clears the credential, also where there is no session. Rejects with
-     * 503 where the store cannot, and with `GOSESH_ERR_OPTION` on a wrong option.
+     * Ends the session, or all of the user's, then clears the credential, also if there is no session. Rejects with 403
+     * `GOSESH_ERR_CROSS_ORIGIN` for a request of an unsafe method with a cookie from a page of another origin, with 503 if
+     * the store cannot, and with `GOSESH_ERR_OPTION` on a wrong option.
      */
     signOut(options?: SignOutOptions): Promise<void>
   }
