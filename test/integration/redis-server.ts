@@ -1,12 +1,12 @@
 import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import type { Test } from 'tap'
+import { freePort } from '../helpers/ports.js'
 
 const howToGetOne =
   'These tests need redis-server and redis-cli on PATH, of Redis 7 or later: apt-get install redis-server, or ' +
@@ -21,15 +21,6 @@ pid=$(cat "$1/redis.pid" 2>/dev/null)
 if [ -n "$pid" ]; then kill -KILL "$pid" 2>/dev/null; fi
 rm -rf "$1"
 `
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, host)
-  await once(server, 'listening')
-  const { port } = server.address() as { port: number }
-  server.close()
-  await once(server, 'close')
-  return port
-}
 
 /** Resolves once `check` does so with true; rejects where that takes longer than 20 seconds. */
 export async function eventually(what: string, check: () => Promise<boolean>): Promise<void> {

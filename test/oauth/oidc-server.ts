@@ -1,26 +1,18 @@
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { exportJWK, generateKeyPair, type JWTPayload, SignJWT } from 'jose'
 import { type Configuration, Provider } from 'oidc-provider'
 import type { Test } from 'tap'
+import { freePort } from '../helpers/ports.js'
 import { type Browser, locationOf } from './browser.js'
+
+export { freePort }
 
 const { privateKey } = await generateKeyPair('RS256', { extractable: true })
 const signingKey = { ...(await exportJWK(privateKey)), kid: 'test', alg: 'RS256', use: 'sig' }
 
 export const clientId = 'app'
 export const clientSecret = 'a secret that nobody else knows'
-
-/** A port on which nothing listens at the moment. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
-}
 
 /** A real OpenID provider (oidc-provider) on a loopback port, over http, with its development sign-in pages. */
 export class OidcServer {

@@ -1,9 +1,9 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { inspect } from 'node:util'
 import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import { bearerCredential, cookieCredential, type GoseshOptions } from '../../lib/index.js'
+import { steppingClock } from '../helpers/clock.js'
 import { eventually } from '../integration/redis-server.js'
 import { type SignedIn, Site } from './site.js'
 
@@ -250,10 +250,8 @@ t.test('what the application is given to hold shows no token, however it is look
 })
 
 t.test('security events are at info, each under its stable name, with whose session it is', async (t) => {
-  const { site } = await watchedSite(t, { maxSessionsPerUser: 1 })
+  const { site } = await watchedSite(t, { maxSessionsPerUser: 1, clock: steppingClock() })
   const first = await site.signIn()
-  // Of two in one millisecond nobody could say which was first.
-  await sleep(2)
   const second = await site.signIn()
   await site.send('POST', '/act', [second.cookie, 'Origin: https://evil.example'])
   await site.send('POST', '/login', ['Sec-Fetch-Site: cross-site'])

@@ -5,19 +5,13 @@ import Fastify, { type FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import gosesh, { type GoseshOptions } from '../../lib/index.js'
 import { addRoutes, buildApp, cookieOf, signIn, whoami } from '../helpers/app.js'
-import { fakeTime, settle } from '../helpers/clock.js'
+import { fakeTime, settle, steppingClock } from '../helpers/clock.js'
 import { recordingLogger } from '../helpers/logger.js'
 import { WatchedStore } from '../helpers/store.js'
 
 /** Signs in again with the cookie. */
 function signInAgain(app: FastifyInstance, cookie: string) {
   return app.inject({ method: 'POST', url: '/login', headers: { cookie }, body: {} })
-}
-
-/** `createSession` gives each session a later time, so that the order of sign-ins is certain. */
-function steppedClock(): { now(): number } {
-  let now = 1_893_456_000_000
-  return { now: () => (now += 10) }
 }
 
 t.test('if the session that a sign-in replaces cannot be ended, the new one stands', async (t) => {
@@ -107,7 +101,7 @@ t.test('an outage does not fill the memory: past 10,000 the oldest deletion is g
 t.test('with maxSessionsPerUser', async (t) => {
   t.test('a list that fails leaves the old session and its cookie as they were', async (t) => {
     const store = new WatchedStore()
-    const app = buildApp(t, { store, clock: steppedClock(), maxSessionsPerUser: 1 })
+    const app = buildApp(t, { store, clock: steppingClock(), maxSessionsPerUser: 1 })
     const { cookie } = await signIn(app)
     store.fail('listUserSessions')
     const response = await signInAgain(app, cookie)
@@ -121,7 +115,7 @@ t.test('with maxSessionsPerUser', async (t) => {
   t.test('if ending another one fails, the sign-in stands and that one ends later', async (t) => {
     const time = fakeTime(t)
     const store = new WatchedStore()
-    const app = buildApp(t, { store, clock: steppedClock(), maxSessionsPerUser: 1 })
+    const app = buildApp(t, { store, clock: steppingClock(), maxSessionsPerUser: 1 })
     const first = await signIn(app)
     store.fail('deleteSession')
     const second = await signIn(app)

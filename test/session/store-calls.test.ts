@@ -1,6 +1,5 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import Fastify from 'fastify'
 import t from 'tap'
@@ -176,7 +175,7 @@ t.test('requests past maxPendingStoreCalls are answered with 503 while the other
   store.reset()
   const get = () => app.inject({ url: '/me', headers: { cookie } })
   const waiting = Array.from({ length: 10 }, get)
-  while (store.calls.length < 10) await sleep(1)
+  while (store.calls.length < 10) await settle()
   const refused = await Promise.all(Array.from({ length: 50 }, get))
   t.same(new Set(refused.map((response) => response.statusCode)), new Set([503]))
   t.equal((await app.inject('/health')).statusCode, 200)

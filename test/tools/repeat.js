@@ -1,0 +1,43 @@
+// @ts-check
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+
+/**
+ * Runs test files again and again, to find those that fail now and then: `node test/tools/repeat.js 30 test/stores`.
+ * `LOAD=1` keeps a core busy meanwhile. Prints a line for each run, and the failures of it.
+ */
+const [times = '', ...files] = process.argv.slice(2)
+const runs = Number(times)
+if (!Number.isInteger(runs) || runs < 1 || files.length === 0) {
+  console.error('usage: node test/tools/repeat.js TIMES FILE…')
+  process.exit(1)
+}
+
+const busy = process.env.LOAD === undefined ? null : spawn(process.execPath, ['-e', 'for (;;);'])
+process.once('exit', () => busy?.kill('SIGKILL'))
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1))
+
+/** @returns {Promise<{ passed: boolean, output: string }>} */
+async function run() {
+  const tap = ['tap', '--disable-coverage', '--reporter=tap', '--output-file=', ...files]
+  const child = spawn('npx', ['--no-install', ...tap], { stdio: ['ignore', 'pipe', 'inherit'] })
+  let output = ''
+  child.stdout.setEncoding('utf8').on('data', (chunk) => {
+    output += chunk
+  })
+  const [code] = await once(child, 'close')
+  return { passed: code === 0, output }
+}
+
+let failures = 0
+for (let i = 1; i <= runs; i++) {
+  const started = performance.now()
+  const { passed, output } = await run()
+  const seconds = Math.round((performance.now() - started) / 1_000)
+  console.log(`run ${i} of ${runs}: ${passed ? 'passed' : 'FAILED'} in ${seconds} s`)
+  if (passed) continue
+  failures++
+  for (const line of new Set(output.match(/^ *not ok .*$/gm))) console.log(line)
+}
+console.log(`${runs - failures} of ${runs} runs passed`)
+process.exitCode = failures === 0 ? 0 : 1
