@@ -93,10 +93,13 @@ export function sqliteStatements(prefix: string): SqliteStatements {
         WHERE number > ? AND number <= ? ORDER BY number LIMIT ?
       )`,
 
-    // The deadline again: another process may have extended the session since it was found.
+    // The deadline again: another process may have extended the session since it was found. The limit counts those that
+    // are still expired.
     deleteExpired: `
       DELETE FROM ${byId}
-      WHERE id IN (SELECT value FROM json_each(?) LIMIT ?) AND ${deadline} < ?`,
+      WHERE id IN (
+        SELECT id FROM ${byId} WHERE id IN (SELECT value FROM json_each(?)) AND ${deadline} < ? LIMIT ?
+      )`,
 
     deleteByFact: { oidc_sid: deleteByFact('oidc_sid'), oidc_sub: deleteByFact('oidc_sub') },
 

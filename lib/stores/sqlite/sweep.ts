@@ -43,19 +43,16 @@ export class Sweep {
       const left = limit - deleted
       const row = this.#connection.get(this.#sql.findExpired, before, after, to, pageSize) as ExpiredRow
       const expired = Number(row.expired)
-      if (expired > 0) deleted += this.#connection.run(this.#sql.deleteExpired, row.ids, left, before)
+      if (expired > 0) deleted += this.#connection.run(this.#sql.deleteExpired, row.ids, before, left)
       if (deleted >= limit) {
         this.#from = after
         return deleted
       }
-      // Where there were more than `left` and some of them turned out to be extended, the page is read again.
-      if (expired <= left) {
-        if (Number(row.seen) < pageSize) {
-          this.#from = 0
-          return deleted
-        }
-        after = Number(row.last)
+      if (Number(row.seen) < pageSize) {
+        this.#from = 0
+        return deleted
       }
+      after = Number(row.last)
       await nextTurn()
     }
   }
