@@ -47,6 +47,8 @@ export interface PostgresStoreOptions {
 
 /** Sessions that one statement of a flush moves. It keeps a core of the server busy while it runs. */
 const sessionsPerStatement = 1_000
+/** How often such a statement is sent again for rows that other transactions moved meanwhile. */
+const maxFlushTries = 10
 /** Sessions that one statement of `deleteAllSessions` deletes. */
 const deletePageSize = 5_000
 /** Blocks of the table, of 8 KiB, that one statement of a sweep looks at: some 25,000 sessions. */
@@ -173,21 +175,38 @@ export class PostgresStore
     return Number(rowCount)
   }
 
-  /** The server confirms the batch before it is on its disk: a crash of the server may lose the last second of it. */
+  /**
+   * The server confirms the batch before it is on its disk: a crash of the server may lose the last second of it. Rejects
+   * with `GOSESH_ERR_STORE_UNAVAILABLE` if a session cannot be updated, once all the others are.
+   */
   async batchRecordActivity(updates: ReadonlyMap<SessionId, Date>): Promise<number> {
-    return await writeInTurns(updates, sessionsPerStatement, (slice) => this.#recordActivity(slice))
+    let missed = 0
+    const moved = await writeInTurns(updates, sessionsPerStatement, async (slice) => {
+      const written = await this.#recordActivity(slice)
+      missed += written.missed
+      return written.moved
+    })
+    if (missed === 0) return moved
+    throw new GoseshError('GOSESH_ERR_STORE_UNAVAILABLE', {
+      cause: new Error(
+        `${missed} sessions are still not updated after ${maxFlushTries} tries; is there a trigger?`,
+      ),
+    })
   }
 
-  async #recordActivity(slice: ActivitySlice): Promise<number> {
+  async #recordActivity(slice: ActivitySlice): Promise<{ moved: number; missed: number }> {
     // Neither an id nor a time has a comma in it, and pg would quote every element of an array by itself.
     const ids = slice.map(([id]) => id).join(',')
     const times = slice.map(([, at]) => at.getTime()).join(',')
     let moved = 0
-    for (;;) {
+    let missed = 0
+    for (let tries = 1; tries <= maxFlushTries; tries++) {
       const row = await this.#runner.one(this.#statements.recordActivity, [ids, times])
       moved += Number(row.moved)
-      if (row.missed === '0') return moved
+      missed = Number(row.missed)
+      if (missed === 0) break
     }
+    return { moved, missed }
   }
 
   async listUserSessions(userId: string): Promise<Session[]> {
