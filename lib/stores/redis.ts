@@ -72,6 +72,8 @@ function checkIndexedMetadata(value: unknown): string[] {
 
 /** How often a creation starts over because all the user's sessions are deleted at the same time. */
 const maxAttempts = 10
+/** How often `deleteAllSessions` goes through a cluster. Sign-ins meanwhile let every pass find something. */
+const maxPasses = 10
 
 function idOf(entry: IndexEntry): SessionId {
   return entry.id
@@ -208,6 +210,18 @@ export class RedisStore
 
   /** A session that begins while it runs may be deleted or not. */
   async deleteAllSessions(): Promise<number> {
+    let deleted = 0
+    // In a cluster, keys may move from a master to one that was scanned already; the next pass meets them there.
+    const passes = this.#connection.cluster ? maxPasses : 1
+    for (let pass = 1; pass <= passes; pass++) {
+      const found = await this.#deletePass()
+      deleted += found
+      if (found === 0 && pass > 1) break
+    }
+    return deleted
+  }
+
+  async #deletePass(): Promise<number> {
     let deleted = 0
     for await (const entries of this.#index.condemnAll()) deleted += await this.#deleteCondemned(entries)
     // Also those that no index has any more because Redis evicted it or lost it in a failover.

@@ -12,4 +12,12 @@ export const storeMutations = [
     replacement: 'for (;;) {',
     test: 'test/stores/postgres-retries.test.ts',
   },
+  {
+    check: 'the end of all sessions in Redis finds one that a reshard moves',
+    requirement: '7.4.1',
+    file: 'lib/stores/redis.ts',
+    text: 'if (found === 0 && pass > 1) break',
+    replacement: 'if (found === 0) break',
+    test: 'test/stores/redis-reshard.test.ts',
+  },
 ]

@@ -33,6 +33,11 @@ export class Connection {
     this.#driver = driver
   }
 
+  /** True if keys lie on several servers, between which they may move. */
+  get cluster(): boolean {
+    return this.#driver.cluster
+  }
+
   /** What `decode` makes of the value, or of `null`. Rejects with what it throws where that has a code. */
   async get<T>(key: string, decode: (value: unknown) => T): Promise<T> {
     try {
