@@ -4,6 +4,7 @@ import type {
   DeviceCodeStore,
   ExpiredSessionSweeper,
   MetadataSessionsDeleter,
+  SchemaChecker,
   SessionLister,
   SessionStore,
 } from '../types/store.js'
@@ -17,6 +18,7 @@ interface CapabilityMethods extends Record<keyof DeviceCodeStore, DeviceCodeStor
   deleteExpiredSessions: ExpiredSessionSweeper
   deleteAllSessions: AllSessionsDeleter
   deleteSessionsByMetadata: MetadataSessionsDeleter
+  checkSchema: SchemaChecker
 }
 
 /** Whether the store has the optional method. */

@@ -55,6 +55,7 @@ export type {
   DeviceCodeStore,
   ExpiredSessionSweeper,
   MetadataSessionsDeleter,
+  SchemaChecker,
   SelfExpiring,
   SessionExtension,
   SessionLister,

@@ -3,6 +3,7 @@ import type { SelfExpiring, SessionStore } from '../types/store.js'
 import { ActivityFlusher, PublicTracker } from './activity/tracker.js'
 import { hasCapability, requireCapability } from './capabilities.js'
 import { checkLogger, checkStore, type Settings } from './options.js'
+import { checkSchema } from './schema-check.js'
 import { SessionEvents } from './session/events.js'
 import type { Runtime } from './session/runtime.js'
 import { StoreCalls } from './session/store-calls.js'
@@ -68,6 +69,7 @@ export class Lifecycle {
       this.#settings,
     )
     const { calls } = this.runtime
+    await checkSchema(calls, this.runtime.log)
     if (this.#settings.maxSessionsPerUser !== null) {
       requireCapability(calls.store, 'listUserSessions', 'The option maxSessionsPerUser')
     }

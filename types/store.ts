@@ -72,6 +72,16 @@ export interface MetadataSessionsDeleter {
   deleteSessionsByMetadata(pairs: SessionMetadata): Promise<SessionId[]>
 }
 
+/** Capability of a store with tables, which start-up calls. */
+export interface SchemaChecker {
+  /**
+   * Changes nothing, and resolves if everything is there that the store needs; newer tables will do. Rejects with
+   * `GOSESH_ERR_STORE_SCHEMA` if tables are missing or older than the store, which fails start-up. With any other
+   * rejection the application starts all the same.
+   */
+  checkSchema(): Promise<void>
+}
+
 /** Capability that device authorization of `gosesh/oauth` needs. */
 export interface DeviceCodeStore {
   /** Inserts; resolves `false`, and changes nothing, where either id is taken. */

@@ -6,6 +6,7 @@ import type {
   DeviceCodeStore,
   ExpiredSessionSweeper,
   MetadataSessionsDeleter,
+  SchemaChecker,
   SessionExtension,
   SessionLister,
   SessionStore,
@@ -21,13 +22,13 @@ import {
 import { GoseshError } from '../errors.js'
 import { userIdOf } from '../user-id.js'
 import { type ActivitySlice, writeInTurns } from './in-turns.js'
-import { indexedKeys, keyAmong, parseMetadata } from './metadata.js'
-import { migratePostgres } from './migrations/postgres.js'
+import { indexedKeys, keyAmong } from './metadata.js'
+import { checkPostgres, migratePostgres } from './migrations/postgres.js'
 import { type PostgresPool, StatementRunner, type TextRow } from './postgres/client.js'
 import { DeviceCodes } from './postgres/device-codes.js'
+import { toSession } from './postgres/session-row.js'
 import { type Statements, statements } from './postgres/statements.js'
 import { type TableNames, tableNames } from './postgres/tables.js'
-import { toTimes } from './postgres/times.js'
 
 export type { PostgresClient, PostgresPool, PostgresQuery, PostgresResult } from './postgres/client.js'
 
@@ -59,20 +60,6 @@ const poolMethods = ['query', 'connect', 'on', 'listenerCount']
 const deletions = { oidc_sid: 'deleteBySid', oidc_sub: 'deleteBySub' } as const
 const optionNames = ['schema', 'tablePrefix', 'upsertUser', 'preparedStatements']
 
-function toSession(id: string, { user_id: userId, times, metadata }: TextRow): Session {
-  const { createdAt, lastActivityAt, idleTimeout, idleDeadline, absoluteDeadline } = toTimes(times as string)
-  return {
-    id: id as SessionId,
-    userId: userId as string,
-    createdAt,
-    lastActivityAt,
-    idleTimeout,
-    idleDeadline,
-    absoluteDeadline,
-    metadata: parseMetadata(metadata as string | null),
-  }
-}
-
 /**
  * Sessions in PostgreSQL, through a `Pool` of `pg` that stays the caller's to close. Every method rejects with
  * `GOSESH_ERR_STORE_UNAVAILABLE` where the server cannot answer, and with `GOSESH_ERR_STORE_SCHEMA` before `migrate()`.
@@ -85,6 +72,7 @@ export class PostgresStore
     ExpiredSessionSweeper,
     AllSessionsDeleter,
     MetadataSessionsDeleter,
+    SchemaChecker,
     DeviceCodeStore
 {
   readonly #pool: PostgresPool
@@ -123,6 +111,11 @@ export class PostgresStore
    */
   async migrate(): Promise<void> {
     await migratePostgres(this.#pool, this.#tables, this.#upsertUser === undefined)
+  }
+
+  /** Rejects with `GOSESH_ERR_STORE_SCHEMA` if `migrate()` has something to do. */
+  async checkSchema(): Promise<void> {
+    await checkPostgres(this.#runner, this.#tables, this.#upsertUser === undefined)
   }
 
   /** With the option `upsertUser`, rejects with what that rejects with. */

@@ -10,14 +10,15 @@ import type {
   SessionLister,
   SessionStore,
 } from '../../types/store.js'
-import { checkDelay, checkObject, checkUpsertUser, optionError, type UpsertUser } from '../check.js'
+import { checkDelay, checkObject, checkUpsertUser, type UpsertUser } from '../check.js'
 import { GoseshError } from '../errors.js'
 import { userIdOf } from '../user-id.js'
-import { holdsPairs, indexedKeys } from './metadata.js'
+import { holdsPairs } from './metadata.js'
 import { driverOf, type RedisStoreClient } from './redis/client.js'
 import { Connection } from './redis/connection.js'
 import { DeviceCodes } from './redis/device-codes.js'
 import { MetadataIndex } from './redis/metadata-index.js'
+import { checkIndexedMetadata, checkPrefix } from './redis/options.js'
 import {
   deleteSessions,
   extendSession,
@@ -55,19 +56,6 @@ export interface RedisStoreOptions {
   readonly indexedMetadata?: readonly string[] | undefined
   /** For an application with users of its own. Default: an id derived from the auth provider id, kept in Redis. */
   readonly upsertUser?: UpsertUser | undefined
-}
-
-function checkPrefix(value: unknown): string {
-  if (typeof value === 'string' && value !== '' && value.isWellFormed()) return value
-  throw optionError('prefix', value, 'a non-empty, well-formed string')
-}
-
-/** With the keys of back-channel logout, which come first, as few sessions share them. */
-function checkIndexedMetadata(value: unknown): string[] {
-  if (Array.isArray(value) && value.every((key) => typeof key === 'string' && key.isWellFormed())) {
-    return [...new Set([...indexedKeys, ...value])]
-  }
-  throw optionError('indexedMetadata', value, 'an array of metadata keys')
 }
 
 /** How often a creation starts over because all the user's sessions are deleted at the same time. */

@@ -6,6 +6,7 @@ import type {
   DeviceCodeStore,
   ExpiredSessionSweeper,
   MetadataSessionsDeleter,
+  SchemaChecker,
   SessionExtension,
   SessionLister,
   SessionStore,
@@ -99,6 +100,7 @@ export class SqliteStore
     ExpiredSessionSweeper,
     AllSessionsDeleter,
     MetadataSessionsDeleter,
+    SchemaChecker,
     DeviceCodeStore
 {
   readonly #connection: Connection
@@ -127,6 +129,11 @@ export class SqliteStore
   /** Makes the tables or brings them up to date. Idempotent, also where several processes start at once. */
   async migrate(): Promise<void> {
     this.#connection.migrate()
+  }
+
+  /** Rejects with `GOSESH_ERR_STORE_SCHEMA` if `migrate` has something to do. */
+  async checkSchema(): Promise<void> {
+    this.#connection.checkSchema()
   }
 
   async upsertUser(authProviderId: string): Promise<string> {

@@ -4,6 +4,7 @@ import type {
   AllSessionsDeleter,
   ExpiredSessionSweeper,
   MetadataSessionsDeleter,
+  SchemaChecker,
   SessionLister,
   SessionStore,
 } from '../../types/store.js'
@@ -15,6 +16,7 @@ import { extensionCases } from './extension-cases.js'
 import type { ContractCases } from './fixtures.js'
 import { listingCases } from './listing-cases.js'
 import { metadataCases } from './metadata-cases.js'
+import { schemaCases } from './schema-cases.js'
 import { sessionCases } from './session-cases.js'
 import { deleteAllCases, sweepCases } from './sweep-cases.js'
 import { userCases } from './user-cases.js'
@@ -25,7 +27,8 @@ type Capabilities = ActivityRecorder &
   SessionLister &
   ExpiredSessionSweeper &
   AllSessionsDeleter &
-  MetadataSessionsDeleter
+  MetadataSessionsDeleter &
+  SchemaChecker
 
 /** The name of a store's optional method. */
 export type StoreCapability = keyof Capabilities
@@ -48,6 +51,7 @@ const capabilityCases: Readonly<Record<StoreCapability, ContractCases<Capabiliti
   deleteExpiredSessions: sweepCases,
   deleteAllSessions: deleteAllCases,
   deleteSessionsByMetadata: metadataCases,
+  checkSchema: schemaCases,
 }
 const allCapabilities = Object.keys(capabilityCases) as StoreCapability[]
 

@@ -20,4 +20,12 @@ export const storeMutations = [
     replacement: 'if (found === 0) break',
     test: 'test/stores/redis-reshard.test.ts',
   },
+  {
+    check: 'a store that is down does not keep the application from starting',
+    requirement: 'promise 4',
+    file: 'lib/schema-check.ts',
+    text: "if ((error as GoseshError).code === 'GOSESH_ERR_STORE_SCHEMA') throw error",
+    replacement: 'throw error',
+    test: 'test/schema-check.test.ts',
+  },
 ]

@@ -104,6 +104,15 @@ function faultTests(server: PostgresServer): void {
     t.equal(await backendsOf(server.pool(t), 'survivor'), pool.totalCount)
   })
 
+  t.test('an application starts while the server is down, and works once it is back', async (t) => {
+    const { store } = await freshStore(t, server)
+    await server.kill()
+    const app = buildApp(t, { store, sweepInterval: null })
+    await app.ready()
+    await server.start()
+    await t.resolves(signIn(app))
+  })
+
   t.test('a deletion that is cut off rejects, and a later one finishes it', async (t) => {
     const { pool, store, sessions } = await freshStore(t, server, { application_name: 'cut' })
     await store.createSession(newSession())

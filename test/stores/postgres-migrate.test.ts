@@ -6,6 +6,7 @@ import { PostgresStore } from '../../lib/stores/postgres.js'
 import { newDeviceCode } from '../../lib/testing/device-code-fixtures.js'
 import { activeAt, assertSession, later, newSession } from '../../lib/testing/fixtures.js'
 import { userIdOf } from '../../lib/user-id.js'
+import { buildApp } from '../helpers/app.js'
 import { freshStore, newSchema, untilWaiting } from '../integration/postgres-fixtures.js'
 import { type PostgresServer, startPostgres } from '../integration/postgres-server.js'
 
@@ -102,6 +103,24 @@ function migrateTests(server: PostgresServer): void {
     await client.query('COMMIT')
     client.release()
     await t.resolves(waiting)
+  })
+
+  t.test('an application does not start on tables that are missing or older', async (t) => {
+    const pool = server.pool(t)
+    const schema = newSchema()
+    const store = new PostgresStore(pool, { schema })
+    const start = async () => await buildApp(t, { store, sweepInterval: null }).ready()
+    await t.rejects(start(), { code: 'GOSESH_ERR_STORE_SCHEMA' }, 'missing')
+    await store.migrate()
+    await goBackToFirstRelease(pool, schema)
+    await t.rejects(start(), { code: 'GOSESH_ERR_STORE_SCHEMA' }, 'older')
+    await store.migrate()
+    await t.resolves(start())
+    await pool.query(
+      `DROP TABLE ${schema}.gosesh_users; DELETE FROM ${schema}.gosesh_schema WHERE part = 'users'`,
+    )
+    await t.rejects(start(), { code: 'GOSESH_ERR_STORE_SCHEMA' }, 'without users')
+    await t.resolves(new PostgresStore(pool, { schema, upsertUser: async (id) => id }).checkSchema())
   })
 
   t.test('a second time it changes nothing and needs no right to', async (t) => {

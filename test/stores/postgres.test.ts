@@ -22,6 +22,7 @@ if (server !== null) {
       'deleteExpiredSessions',
       'deleteAllSessions',
       'deleteSessionsByMetadata',
+      'checkSchema',
     ],
     createStore,
   })

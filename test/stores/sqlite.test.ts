@@ -213,6 +213,7 @@ for (const { name, open, remedy } of drivers) {
         'deleteExpiredSessions',
         'deleteAllSessions',
         'deleteSessionsByMetadata',
+        'checkSchema',
       ],
       createStore,
     })

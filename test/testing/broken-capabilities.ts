@@ -44,6 +44,15 @@ class ZombieList extends Zombies {
 }
 
 export const brokenCapabilities: BrokenStores = {
+  'checkSchema: resolves if the tables are there, as often as it is asked': class extends OpenStore {
+    #asked = false
+
+    override async checkSchema(): Promise<void> {
+      if (this.#asked) throw new Error('table already exists')
+      this.#asked = true
+    }
+  },
+
   'at once: flushing, extending, sweeping and deleting all resolve, and nothing comes back': Deadlocking,
 
   'batchRecordActivity: moves last activity and the idle deadline with it, and nothing else': class extends OpenStore {

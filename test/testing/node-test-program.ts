@@ -7,6 +7,8 @@ class StoreWithoutList extends MemoryStore {
     super()
     Object.assign(this, { listUserSessions: undefined })
   }
+
+  async checkSchema(): Promise<void> {}
 }
 
 sessionStoreContract({ test, createStore: () => new StoreWithoutList() })

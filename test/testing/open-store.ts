@@ -4,6 +4,7 @@ import type {
   AllSessionsDeleter,
   ExpiredSessionSweeper,
   MetadataSessionsDeleter,
+  SchemaChecker,
   SessionExtension,
   SessionLister,
   SessionStore,
@@ -22,7 +23,8 @@ export class OpenStore
     SessionLister,
     ExpiredSessionSweeper,
     AllSessionsDeleter,
-    MetadataSessionsDeleter
+    MetadataSessionsDeleter,
+    SchemaChecker
 {
   readonly sessions = new Map<SessionId, Session>()
 
@@ -123,6 +125,8 @@ export class OpenStore
       .filter((session) => this.owns(userId, session))
       .map((session) => this.show(session))
   }
+
+  async checkSchema(): Promise<void> {}
 
   async deleteExpiredSessions(before: Date, limit: number): Promise<number> {
     return this.remove((session) => this.isExpired(session, before), limit)

@@ -20,6 +20,7 @@ const capabilities = [
   'deleteExpiredSessions',
   'deleteAllSessions',
   'deleteSessionsByMetadata',
+  'checkSchema',
 ] as const
 
 /** A store with the six methods that each must have, and with the optional ones that are named. */
@@ -124,7 +125,7 @@ t.test('a store that lacks a declared capability fails its cases', async (t) => 
   const cases = casesFor({ createStore: () => storeWith('listUserSessions'), capabilities })
   const { failed, skipped } = await run(cases)
   const lacking = [...cases.keys()].filter((name) =>
-    /^(capabilities|batchRecordActivity|deleteExpiredSessions|deleteAllSessions|deleteSessionsByMetadata): /.test(
+    /^(capabilities|batchRecordActivity|deleteExpiredSessions|deleteAllSessions|deleteSessionsByMetadata|checkSchema): /.test(
       name,
     ),
   )

@@ -5,6 +5,8 @@ import {
   type PostgresClient,
   type PostgresPool,
   plainQuery,
+  type StatementRunner,
+  statement,
   storeError,
 } from '../postgres/client.js'
 import { quoteIdentifier, type TableNames } from '../postgres/tables.js'
@@ -80,6 +82,20 @@ function postgresMigrations(tables: TableNames, withUsers: boolean): readonly Sc
     ],
   }
   return withUsers ? [sessions, deviceCodes, users] : [sessions, deviceCodes]
+}
+
+/** Rejects with `GOSESH_ERR_STORE_SCHEMA` if `migratePostgres` has something to do. */
+export async function checkPostgres(
+  runner: StatementRunner,
+  tables: TableNames,
+  withUsers: boolean,
+): Promise<void> {
+  const sql = `SELECT part, version::text AS version FROM ${tables.versions}`
+  const { rows } = await runner.run(statement('get_versions', sql), [])
+  const versions = new Map(rows.map(({ part, version }) => [part, Number(version)]))
+  for (const { name, migrations } of postgresMigrations(tables, withUsers)) {
+    if ((versions.get(name) ?? 0) < migrations.length) throw new GoseshError('GOSESH_ERR_STORE_SCHEMA')
+  }
 }
 
 /**

@@ -91,6 +91,14 @@ export class Connection {
     })
   }
 
+  /** Throws `GOSESH_ERR_STORE_SCHEMA` if a part is missing or older; asks anew each time. */
+  checkSchema(): void {
+    this.#guard(() => {
+      this.#current = false
+      this.#requireSchema()
+    })
+  }
+
   #use<T>(sql: string, work: (statement: SqliteStatement) => T): T {
     return this.#guard(() => {
       this.#requireSchema()
