@@ -28,4 +28,12 @@ export const storeMutations = [
     replacement: 'throw error',
     test: 'test/schema-check.test.ts',
   },
+  {
+    check: 'a flush is written in READ COMMITTED if another isolation keeps failing it',
+    requirement: 'promise 6',
+    file: 'lib/stores/postgres/client.ts',
+    text: 'send = () => inReadCommitted(this.#pool, (client) => client.query(query))',
+    replacement: '',
+    test: 'test/stores/postgres-options.test.ts',
+  },
 ]

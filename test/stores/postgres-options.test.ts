@@ -11,18 +11,32 @@ const { id } = session
 const code = newDeviceCode()
 const poll = { interval: 1, lastPolledAt: code.createdAt }
 
-/** A pool whose queries fail with these, one after the other, and then find nothing. */
-function failingPool(...failures: unknown[]): PostgresPool & { readonly queries: PostgresQuery[] } {
+interface FailingPool extends PostgresPool {
+  readonly queries: PostgresQuery[]
+  /** What each client was released with. */
+  readonly released: unknown[]
+}
+
+/** A pool whose queries of the store fail with these, one after the other, and then find nothing. */
+function failingPool(...failures: unknown[]): FailingPool {
   const queries: PostgresQuery[] = []
+  const released: unknown[] = []
+  const query: PostgresPool['query'] = async (query) => {
+    queries.push(query)
+    const failure = /^(BEGIN|COMMIT)/.test(query.text) ? undefined : failures.shift()
+    if (failure !== undefined) throw failure
+    return { rows: [], rowCount: 0 }
+  }
   return {
     queries,
-    async query(query) {
-      queries.push(query)
-      const failure = failures.shift()
-      if (failure !== undefined) throw failure
-      return { rows: [], rowCount: 0 }
-    },
-    connect: () => Promise.reject(new Error('unused')),
+    released,
+    query,
+    connect: async () => ({
+      query,
+      on() {},
+      removeListener() {},
+      release: (failed) => released.push(failed),
+    }),
     on() {},
     listenerCount: () => 1,
     totalCount: 0,
@@ -72,11 +86,21 @@ t.test('what is no pool is GOSESH_ERR_OPTION, and says what is', async (t) => {
 })
 
 t.test('a statement that was rolled back in favour of another is sent again', async (t) => {
-  for (const code of ['40P01', '40001']) {
-    const pool = failingPool(sqlError(code), sqlError(code), sqlError(code), sqlError(code))
-    t.equal(await new PostgresStore(pool).deleteUserSessions('user'), 0)
-    t.equal(pool.queries.length, 5)
-  }
+  const pool = failingPool(...Array(4).fill(sqlError('40P01')))
+  t.equal(await new PostgresStore(pool).deleteUserSessions('user'), 0)
+  t.equal(pool.queries.length, 5)
+})
+
+t.test('a serialization failure is tried again where there is none, in READ COMMITTED', async (t) => {
+  const pool = failingPool(sqlError('40001'), sqlError('40P01'))
+  t.equal(await new PostgresStore(pool).deleteUserSessions('user'), 0)
+  const begin = 'BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE'
+  const text = pool.queries[0]?.text
+  t.strictSame(
+    pool.queries.map((query) => query.text),
+    [text, begin, text, begin, text, 'COMMIT'],
+  )
+  t.strictSame(pool.released, [true, false], 'a connection with a failure behind it is not kept')
 })
 
 t.test('a statement that is always rolled back fails in the end', async (t) => {
@@ -87,6 +111,7 @@ t.test('a statement that is always rolled back fails in the end', async (t) => {
     cause: victim,
   })
   t.equal(pool.queries.length, 5)
+  t.strictSame(pool.released, [])
 })
 
 t.test(

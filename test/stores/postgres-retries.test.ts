@@ -1,6 +1,7 @@
 import type pg from 'pg'
 import t from 'tap'
-import { later, newSessions } from '../../lib/testing/fixtures.js'
+import { PostgresStore } from '../../lib/stores/postgres.js'
+import { later, newSession, newSessions } from '../../lib/testing/fixtures.js'
 import type { Session } from '../../types/session.js'
 import { freshStore, insertSessions } from '../integration/postgres-fixtures.js'
 import { type PostgresServer, startPostgres } from '../integration/postgres-server.js'
@@ -37,6 +38,41 @@ function retryTests(server: PostgresServer): void {
     const moved = 'SELECT count(*)::integer AS count FROM'
     const { rows } = await server.pool(t).query(`${moved} ${table} WHERE last_activity_at = $1`, [at])
     t.equal(rows[0].count, sessions.length - 1)
+  })
+
+  t.test('flushes that meet all succeed if the database is SERIALIZABLE by default', async (t) => {
+    const admin = server.pool(t)
+    await admin.query('CREATE DATABASE strict')
+    await admin.query('ALTER DATABASE strict SET default_transaction_isolation = serializable')
+    const fixture = await freshStore(t, server, { database: 'strict' })
+    const sessions = newSessions(2_000)
+    await insertSessions(fixture, sessions)
+    const stores = Array.from(
+      { length: 6 },
+      () => new PostgresStore(fixture.pool, { schema: fixture.schema }),
+    )
+    const first = sessions[0] as Session
+    for (let round = 1; round <= 5; round++) {
+      const flushes = stores.map((store, node) => {
+        const at = later(first.lastActivityAt, round * 60_000 + node)
+        const inOrder = node % 2 === 0 ? sessions : sessions.toReversed()
+        return store.batchRecordActivity(new Map(inOrder.map(({ id }) => [id, at])))
+      })
+      const others = [
+        fixture.store.deleteUserSessions(`nobody-${round}`),
+        fixture.store.createSession(newSession()),
+        fixture.store.deleteExpiredSessions(first.createdAt, 10),
+      ]
+      await t.resolves(Promise.all([...flushes, ...others]), `round ${round}`)
+    }
+    const { rows } = await fixture.pool.query(
+      `SELECT count(*)::integer AS count FROM ${fixture.sessions} WHERE last_activity_at = $1`,
+      [later(first.lastActivityAt, 5 * 60_000 + 5)],
+    )
+    t.equal(rows[0].count, sessions.length)
+    const { rows: levels } = await fixture.pool.query('SHOW default_transaction_isolation')
+    t.equal(levels[0].default_transaction_isolation, 'serializable', "the application's own setting stays")
+    t.equal(fixture.pool.totalCount, fixture.pool.idleCount)
   })
 }
 

@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto'
 import { GoseshError } from '../../errors.js'
 import {
+  inReadCommitted,
   isDuplicateTable,
   type PostgresClient,
   type PostgresPool,
@@ -142,40 +143,21 @@ async function advance(
   )
 }
 
-async function migrateIn(
-  client: PostgresClient,
-  tables: TableNames,
-  parts: readonly SchemaPart[],
-): Promise<void> {
-  // Whoever waits for the lock must then see what its holder did, which a snapshot of the start would hide.
-  await client.query(plainQuery('BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE'))
-  await client.query(plainQuery('SELECT pg_advisory_xact_lock($1::bigint)::text', [migrationLock]))
-  await createVersions(client, tables)
-  for (const part of parts) await advance(client, tables.versions, part)
-  await client.query(plainQuery('COMMIT'))
-}
-
 /** Brings the tables to this version, all or nothing. Of several callers at once, one does it and the others wait. */
 export async function migratePostgres(
   pool: PostgresPool,
   tables: TableNames,
   withUsers: boolean,
 ): Promise<void> {
-  let client: PostgresClient | undefined
-  let failure: Error | undefined
-  // A connection that is lost is reported twice: to the query that was running, and here.
-  const ignore = (): void => {}
   try {
-    client = await pool.connect()
-    client.on('error', ignore)
-    await migrateIn(client, tables, postgresMigrations(tables, withUsers))
+    // Whoever waits for the lock must then see what its holder did, which a snapshot of the start would hide.
+    await inReadCommitted(pool, async (client) => {
+      await client.query(plainQuery('SELECT pg_advisory_xact_lock($1::bigint)::text', [migrationLock]))
+      await createVersions(client, tables)
+      for (const part of postgresMigrations(tables, withUsers)) await advance(client, tables.versions, part)
+    })
   } catch (error) {
-    failure = migrationError(error)
-    throw failure
-  } finally {
-    client?.removeListener('error', ignore)
-    // A connection with a failure behind it is closed, and the server rolls its transaction back.
-    client?.release(failure)
+    throw migrationError(error)
   }
 }
 

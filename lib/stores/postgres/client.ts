@@ -43,8 +43,10 @@ export interface Statement {
 
 /** How often a statement is sent that the server rolls back in favour of another. */
 const maxTries = 5
-/** Deadlock and serialization failure: the statement was rolled back as a whole, and may succeed at once. */
-const rolledBack: ReadonlySet<unknown> = new Set(['40P01', '40001'])
+/** The statement was rolled back as a whole, and may succeed at once. */
+const deadlock = '40P01'
+/** Above `READ COMMITTED`: a row was changed meanwhile. Whoever tries again may meet the next change. */
+const serializationFailure = '40001'
 /** Undefined table, schema and column. */
 const schemaMissing: ReadonlySet<unknown> = new Set(['42P01', '3F000', '42703'])
 
@@ -75,6 +77,33 @@ export function isDuplicateTable(error: unknown): boolean {
   return sqlState(error) === '42P07'
 }
 
+/**
+ * Runs `work` on a connection of its own, in a transaction whose every statement sees what is committed by then, whatever
+ * isolation the database or the role has by default.
+ */
+export async function inReadCommitted<T>(
+  pool: PostgresPool,
+  work: (client: PostgresClient) => Promise<T>,
+): Promise<T> {
+  // A connection that is lost is reported twice: to the query that was running, and here.
+  const ignore = (): void => {}
+  let client: PostgresClient | undefined
+  let failed = true
+  try {
+    client = await pool.connect()
+    client.on('error', ignore)
+    await client.query(plainQuery('BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE'))
+    const result = await work(client)
+    await client.query(plainQuery('COMMIT'))
+    failed = false
+    return result
+  } finally {
+    client?.removeListener('error', ignore)
+    // A connection with a failure behind it is closed, and the server rolls its transaction back.
+    client?.release(failed)
+  }
+}
+
 /** Runs statements, each in a transaction of its own. */
 export class StatementRunner {
   readonly #pool: PostgresPool
@@ -88,7 +117,7 @@ export class StatementRunner {
   /** Rejects with `GOSESH_ERR_STORE_SCHEMA` where the tables are not there, else `GOSESH_ERR_STORE_UNAVAILABLE`. */
   run({ name, text }: Statement, values: unknown[]): Promise<PostgresResult> {
     const query = this.#prepared ? { name, text, values, types: asText } : plainQuery(text, values)
-    return this.#send(query, maxTries)
+    return this.#send(query)
   }
 
   /** Runs a statement that answers with one row. */
@@ -97,12 +126,18 @@ export class StatementRunner {
     return rows[0] as TextRow
   }
 
-  async #send(query: PostgresQuery, tries: number): Promise<PostgresResult> {
-    try {
-      return await this.#pool.query(query)
-    } catch (error) {
-      if (tries === 1 || !rolledBack.has(sqlState(error))) throw storeError(error)
+  async #send(query: PostgresQuery): Promise<PostgresResult> {
+    let send = (): Promise<PostgresResult> => this.#pool.query(query)
+    for (let tries = 1; ; tries++) {
+      try {
+        return await send()
+      } catch (error) {
+        const state = sqlState(error)
+        if (tries === maxTries || (state !== deadlock && state !== serializationFailure))
+          throw storeError(error)
+        if (state === deadlock) continue
+        send = () => inReadCommitted(this.#pool, (client) => client.query(query))
+      }
     }
-    return this.#send(query, tries - 1)
   }
 }
