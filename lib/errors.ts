@@ -123,5 +123,12 @@ export class FlushError extends GoseshError {
   }
 }
 
+/** True for an error of any copy of gosesh: an application may have one of the plugin and another one of its store. */
+export function isGoseshError(error: unknown): error is GoseshError {
+  if (!(error instanceof Error)) return false
+  const { code, statusCode } = error as Partial<GoseshError>
+  return typeof code === 'string' && Object.hasOwn(table, code) && typeof statusCode === 'number'
+}
+
 /** Every code, sorted. */
 export const errorCodes: readonly GoseshErrorCode[] = Object.keys(table) as GoseshErrorCode[]

@@ -1,5 +1,7 @@
 import t from 'tap'
-import { errorCodes, FlushError, GoseshError } from '../lib/errors.js'
+import { errorCodes, FlushError, GoseshError, isGoseshError } from '../lib/errors.js'
+import { buildApp, signIn } from './helpers/app.js'
+import { WatchedStore } from './helpers/store.js'
 
 t.test('the whole list of codes', async (t) => {
   t.same(errorCodes, [
@@ -47,4 +49,41 @@ t.test('an error carries its code, its status and its cause', async (t) => {
 t.test('a FlushError says how many sessions the batch had', async (t) => {
   const cause = new Error('deadlock')
   t.match(new FlushError(12, cause), { name: 'FlushError', code: 'GOSESH_ERR_FLUSH', batchSize: 12, cause })
+})
+
+t.test('an error of another copy of gosesh is one, and nothing else', async (t) => {
+  const copy: typeof import('../lib/errors.js') = await t.mockImport('../lib/errors.js', {})
+  t.not(copy.GoseshError, GoseshError)
+  for (const code of errorCodes) t.ok(isGoseshError(new copy.GoseshError(code)), code)
+  t.ok(isGoseshError(new GoseshError('GOSESH_ERR_OPTION')))
+  const withCode = (code: unknown, statusCode: unknown) =>
+    Object.assign(new Error('none'), { code, statusCode })
+  for (const error of [
+    new Error('none'),
+    withCode('ECONNREFUSED', 500),
+    withCode('toString', 500),
+    withCode('GOSESH_ERR_OPTION', undefined),
+    withCode(42, 500),
+    { code: 'GOSESH_ERR_OPTION', statusCode: 500 },
+    null,
+    undefined,
+  ]) {
+    t.notOk(isGoseshError(error))
+  }
+})
+
+t.test('what a store of another copy of gosesh rejects with is answered as its own', async (t) => {
+  const copy: typeof import('../lib/errors.js') = await t.mockImport('../lib/errors.js', {})
+  const store = new WatchedStore()
+  const app = buildApp(t, { store })
+  const { cookie } = await signIn(app)
+  store.fail('getSession', new copy.GoseshError('GOSESH_ERR_STORE_SCHEMA'))
+  const response = await app.inject({ url: '/whoami', headers: { cookie } })
+  t.equal(response.statusCode, 500)
+  t.equal(response.json().code, 'GOSESH_ERR_STORE_SCHEMA')
+  store.off('getSession')
+  store.fail('createSession', new copy.GoseshError('GOSESH_ERR_SESSION_EXISTS'))
+  await t.rejects(app.gosesh.createSession('ada'), { code: 'GOSESH_ERR_STORE_UNAVAILABLE' })
+  store.fail('createSession', new copy.GoseshError('GOSESH_ERR_STORE_FULL'))
+  await t.rejects(app.gosesh.createSession('ada'), { code: 'GOSESH_ERR_STORE_FULL' })
 })

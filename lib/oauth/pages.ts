@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { GoseshError, type GoseshErrorCode } from '../errors.js'
+import { type GoseshError, type GoseshErrorCode, isGoseshError } from '../errors.js'
 import { contentSecurityPolicy, escapeHtml, page } from './html.js'
 import type { OAuthSettings } from './settings.js'
 
@@ -47,7 +47,7 @@ export function pageErrorHandler(
   settings: OAuthSettings,
 ): (error: unknown, request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply> {
   return async (error, request, reply) => {
-    if (!(error instanceof GoseshError)) throw error
+    if (!isGoseshError(error)) throw error
     const { statusCode, code } = error
     request.log[statusCode >= 500 ? 'error' : 'info']({ err: error, code }, 'sign-in did not succeed')
     reply.code(statusCode).headers(error.headers ?? {})

@@ -1,6 +1,6 @@
 import type { CreateSessionOptions } from '../../types/options.js'
 import type { Session, SessionId, SessionToken } from '../../types/session.js'
-import { GoseshError } from '../errors.js'
+import { GoseshError, isGoseshError } from '../errors.js'
 import { createToken, sessionIdOf } from '../token.js'
 import type { EndingSession, SessionEnder } from './ender.js'
 import type { StartedSession } from './events.js'
@@ -90,7 +90,7 @@ export class SessionStarter {
       // Nobody holds the token, so this only spares the user's list a session that was never used.
       landing?.then(undo, undo).catch(() => {})
       // No other session has this new id: a client that lost its connection sent the creation twice.
-      const sentTwice = error instanceof GoseshError && error.code === 'GOSESH_ERR_SESSION_EXISTS'
+      const sentTwice = isGoseshError(error) && error.code === 'GOSESH_ERR_SESSION_EXISTS'
       throw sentTwice ? new GoseshError('GOSESH_ERR_STORE_UNAVAILABLE', { cause: error }) : error
     }
   }

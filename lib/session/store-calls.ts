@@ -1,5 +1,5 @@
 import type { SessionStore } from '../../types/store.js'
-import { GoseshError } from '../errors.js'
+import { GoseshError, isGoseshError } from '../errors.js'
 import { isPromise } from '../timing.js'
 import { WaitingCalls } from './waiting-calls.js'
 
@@ -12,7 +12,7 @@ export interface StoreCallsSettings {
 
 /** The store's own error where it has a code, else `GOSESH_ERR_STORE_UNAVAILABLE` with the cause. */
 export function storeError(method: string, error: unknown): GoseshError {
-  if (error instanceof GoseshError) return error
+  if (isGoseshError(error)) return error
   return new GoseshError('GOSESH_ERR_STORE_UNAVAILABLE', {
     message: `The session store is unavailable (${method})`,
     cause: error,
