@@ -36,4 +36,20 @@ export const storeMutations = [
     replacement: '',
     test: 'test/stores/postgres-options.test.ts',
   },
+  {
+    check: 'a full disk under SQLite does not stop revocation',
+    requirement: '7.4.1',
+    file: 'lib/stores/sqlite/connection.ts',
+    text: 'if (reserve === null || !isFull(error)) throw error',
+    replacement: 'throw error',
+    test: 'test/stores/sqlite-faults.test.ts',
+  },
+  {
+    check: 'nobody signs in on the space that revocation needs',
+    requirement: '7.4.1',
+    file: 'lib/stores/sqlite/connection.ts',
+    text: 'this.#reserve?.hold()',
+    replacement: '',
+    test: 'test/stores/sqlite-faults.test.ts',
+  },
 ]

@@ -1,6 +1,7 @@
 import { GoseshError } from '../../errors.js'
 import { type SqliteSchemaPart, sqliteVersionTable } from '../migrations/sqlite.js'
 import type { SqliteDatabase, SqliteStatement, SqliteValue } from './database.js'
+import { Reserve } from './reserve.js'
 
 interface VersionRow {
   readonly part: string
@@ -19,6 +20,11 @@ function storeError(error: unknown): GoseshError {
     message: 'A table or index that store.migrate() would make exists already; choose another tablePrefix',
     cause: error,
   })
+}
+
+/** As with a missing table: the code differs between drivers, the words do not. */
+function isFull(error: unknown): boolean {
+  return String(error).includes('database or disk is full')
 }
 
 /**
@@ -45,6 +51,8 @@ export class Connection {
   readonly #settings: ConnectionSettings
   readonly #statements = new Map<string, SqliteStatement>()
   #configured = false
+  /** `null` until it is configured, and for a database that is in no file. */
+  #reserve: Reserve | null = null
   #current = false
 
   constructor(database: SqliteDatabase, settings: ConnectionSettings) {
@@ -54,19 +62,19 @@ export class Connection {
 
   /** How many rows the statement changed. */
   run(sql: string, ...values: SqliteValue[]): number {
-    return this.#use(sql, (statement) => this.#write(() => Number(statement.run(...values).changes)))
+    return this.#useRoom(sql, (statement) => this.#write(() => Number(statement.run(...values).changes)))
   }
 
   /** As `run`, but it does not wait for the disk: a power cut may lose what it wrote, and nothing else. */
   runUnsynced(sql: string, ...values: SqliteValue[]): number {
-    return this.#use(sql, (statement) =>
+    return this.#useRoom(sql, (statement) =>
       this.#unsynced(() => this.#write(() => Number(statement.run(...values).changes))),
     )
   }
 
   /** The rows that a statement with `RETURNING` changed. */
   returning(sql: string, ...values: SqliteValue[]): unknown[] {
-    return this.#use(sql, (statement) => this.#write(() => statement.all(...values)))
+    return this.#useRoom(sql, (statement) => this.#write(() => statement.all(...values)))
   }
 
   /** The first row, or `undefined`. */
@@ -106,6 +114,29 @@ export class Connection {
     })
   }
 
+  /**
+   * What only changes and deletes rows goes on when the disk is full: the reserve makes room for what is in the log, whose
+   * own space is then used again and again. What inserts rows does not begin without a reserve.
+   */
+  #useRoom<T>(sql: string, work: (statement: SqliteStatement) => T): T {
+    return this.#use(sql, (statement) => {
+      if (/^\s*INSERT/.test(sql)) {
+        this.#reserve?.hold()
+        return work(statement)
+      }
+      // A transaction of the application's may be gone after the failure; what was part of it is not done without it.
+      const reserve = this.#isInTransaction() ? null : this.#reserve
+      try {
+        return work(statement)
+      } catch (error) {
+        if (reserve === null || !isFull(error)) throw error
+        reserve.release()
+        this.#database.prepare('PRAGMA wal_checkpoint(PASSIVE)').all()
+        return work(statement)
+      }
+    })
+  }
+
   #guard<T>(work: () => T): T {
     try {
       // A statement of libsql outlives the closing of its database.
@@ -123,6 +154,12 @@ export class Connection {
     this.#database.exec(`PRAGMA busy_timeout = ${this.#settings.busyTimeout}`)
     this.#database.exec('PRAGMA synchronous = FULL')
     this.#database.exec(`PRAGMA wal_autocheckpoint = ${checkpointPages}`)
+    const files = this.#database.prepare('PRAGMA database_list').all() as {
+      name: string
+      file: string | null
+    }[]
+    const file = files.find(({ name }) => name === 'main')?.file
+    this.#reserve = file ? new Reserve(file) : null
     this.#configured = true
   }
 
