@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import type { ClientAuth, CustomFetch, IDToken, TokenEndpointResponse } from 'openid-client'
-import type { GoseshError } from '../lib/errors.js'
+import type { GoseshError, GoseshErrorCode } from '../lib/errors.js'
 import type { Clock } from './options.js'
 import type { SessionMetadata } from './session.js'
 
@@ -116,11 +116,72 @@ export type SignInDecision =
   | { readonly refuse: string }
   | undefined
 
+/** What the pages of gosesh/oauth say. A text with `{name}` in it has to keep that. */
+export interface OAuthTexts {
+  /** The `lang` of the pages, and the language of times, such as `pt-BR`. Default: `en`. */
+  readonly language: string
+  /** Title: the user cancelled at the provider. */
+  readonly signInCancelled: string
+  /** Title: any other error of a sign-in or a sign-out. */
+  readonly signInFailed: string
+  /** Title: an error on the page for a device's code. */
+  readonly deviceFailed: string
+  /** The link to the page that was asked for. */
+  readonly goBack: string
+  /** The link that starts again. */
+  readonly tryAgain: string
+  /** In place of the message of a 503 of the server's own. */
+  readonly unavailable: string
+  /** In place of messages that say what is inside. */
+  readonly unknownProblem: string
+  /** By their codes, in place of the messages of errors that users may read. Default: those messages. */
+  readonly errors: Readonly<Partial<Record<GoseshErrorCode, string>>>
+  /** Title: where the code is typed. */
+  readonly codeTitle: string
+  readonly codeLabel: string
+  readonly codeContinue: string
+  /** Title: where the user decides. */
+  readonly consentTitle: string
+  /** Has `{client}`; the code follows. */
+  readonly consentClient: string
+  /** The same for a client without a name. */
+  readonly consentDevice: string
+  readonly consentWarning: string
+  /** Before the option `account`'s answer. */
+  readonly account: string
+  /** Before how long ago the device asked. */
+  readonly requestedAt: string
+  /** Before where the device is. */
+  readonly place: string
+  /** Has `{place}`: the device is where the browser is. */
+  readonly samePlace: string
+  /** Has `{place}` and `{browserPlace}`. */
+  readonly otherPlace: string
+  readonly allow: string
+  readonly deny: string
+  /** Title: the user allowed it, and the device has not asked again yet. */
+  readonly allowedTitle: string
+  readonly allowedText: string
+  /** Title: the user denied it. */
+  readonly deniedTitle: string
+  readonly deniedText: string
+  /** The button that takes back what was allowed. */
+  readonly undo: string
+  /** Title: it was taken back. */
+  readonly undoneTitle: string
+  readonly undoneText: string
+  /** Title: there is nothing to take back any more, or the store cannot list sessions. */
+  readonly notUndoneTitle: string
+  readonly notUndoneText: string
+  /** The link to `devicesPage`. */
+  readonly devices: string
+}
+
 /** What a page of device authorization says. */
 export interface DevicePage {
   /** Text, for the title and the heading. */
   readonly title: string
-  /** HTML: paragraphs, and a form. */
+  /** HTML: paragraphs, a list of facts, a form. Its classes are `code`, `actions` and `facts`. */
   readonly body: string
 }
 
@@ -134,8 +195,26 @@ export interface DeviceAuthorizationOptions {
   readonly interval?: number | undefined
   /** Wrong codes that a user may type in a minute, in this process. Default: 5. */
   readonly maxAttempts?: number | undefined
-  /** The HTML document of a page, in the application's look; no other page can frame it. Default: a page without style. */
+  /**
+   * Names the account to its user, who decides for it whether to allow a device: an email address, say. Default: the
+   * user id.
+   */
+  readonly account?: ((request: FastifyRequest) => string | Promise<string>) | undefined
+  /**
+   * Where a request comes from, in words for the user who decides; `null`: not known. Called for the device and for the
+   * browser. Default: `request.ip`, which needs Fastify's `trustProxy` behind a proxy.
+   */
+  readonly place?: ((request: FastifyRequest) => string | null | Promise<string | null>) | undefined
+  /** A path, linked once the user has decided: where they see and end their sessions. Default: none. */
+  readonly devicesPage?: string | undefined
+  /** The HTML document of a page, in the application's look; no other page can frame it. Default: a short page. */
   readonly page?: ((page: DevicePage, request: FastifyRequest) => string | Promise<string>) | undefined
+}
+
+/** What `errorPage` may use beside the error. */
+export interface ErrorPageContext {
+  /** The page that the user asked for before the sign-in; `defaultPage` if that is not known. An absolute URL. */
+  readonly returnTo: string
 }
 
 export interface TransactionCookieOptions {
@@ -170,8 +249,12 @@ export interface OAuthOptions {
     | undefined
   /** Kept with each session beside `provider` and the `oidc_` keys. */
   readonly metadata?: ((request: FastifyRequest) => SessionMetadata) | undefined
-  /** The HTML of the page for an error. Default: a short page without style. */
-  readonly errorPage?: ((error: GoseshError, request: FastifyRequest) => string | Promise<string>) | undefined
+  /** The HTML of the page for an error. Default: a short page. */
+  readonly errorPage?:
+    | ((error: GoseshError, request: FastifyRequest, context: ErrorPageContext) => string | Promise<string>)
+    | undefined
+  /** What the pages say; those that are left out are `defaultTexts`. */
+  readonly texts?: { readonly [Name in keyof OAuthTexts]?: OAuthTexts[Name] | undefined } | undefined
   /** Device authorization (RFC 8628); `true` takes the defaults. Needs a `DeviceCodeStore`. Default: off. */
   readonly deviceAuthorization?: boolean | DeviceAuthorizationOptions | undefined
   /** Back-channel logout (OpenID). Needs a store with `deleteSessionsByMetadata`. Default: `false`. */

@@ -2,12 +2,14 @@ export type {
   ClientAuthentication,
   DeviceAuthorizationOptions,
   DevicePage,
+  ErrorPageContext,
   OAuth2Options,
   OAuth2Provider,
   OAuthOptions,
   OAuthProfile,
   OAuthProvider,
   OAuthSignIn,
+  OAuthTexts,
   OidcOptions,
   OidcProvider,
   ProviderOptions,
@@ -27,3 +29,4 @@ export {
   microsoft,
   twitch,
 } from './ready-made.js'
+export { defaultTexts } from './texts.js'

@@ -1,6 +1,9 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { OAuthTexts } from '../../types/oauth.js'
 import { type GoseshError, type GoseshErrorCode, isGoseshError } from '../errors.js'
-import { contentSecurityPolicy, escapeHtml, page } from './html.js'
+import { contentSecurityPolicy, html, page } from './html.js'
+import { signInUrl } from './redirect-to-sign-in.js'
+import { returnTo } from './return-to.js'
 import type { OAuthSettings } from './settings.js'
 
 const forUsers: readonly GoseshErrorCode[] = [
@@ -9,20 +12,55 @@ const forUsers: readonly GoseshErrorCode[] = [
   'GOSESH_ERR_UNAUTHENTICATED',
 ]
 
-/** Messages of other errors say what is inside. */
-function messageFor({ code, statusCode, message }: GoseshError): string {
-  const isOfSignIn = code.startsWith('GOSESH_ERR_OAUTH_') && statusCode !== 500
-  if (isOfSignIn || forUsers.includes(code)) return message
-  return statusCode === 503 ? 'Sign-in is unavailable; try again in a moment' : 'Something went wrong'
+const ofDevices: readonly GoseshErrorCode[] = [
+  'GOSESH_ERR_OAUTH_TOO_MANY_ATTEMPTS',
+  'GOSESH_ERR_OAUTH_USER_CODE',
+]
+
+/** The page that was asked for before the sign-in of this request. */
+const askedFor = new WeakMap<FastifyRequest, string>()
+
+/** If the sign-in of this request fails, its page leads back to `next`. */
+export function rememberReturn(request: FastifyRequest, next: string): void {
+  askedFor.set(request, next)
 }
 
-function errorPage(error: GoseshError, { signInPage, defaultPage }: OAuthSettings): string {
-  return page(
-    'Sign-in did not succeed',
-    `<p>${escapeHtml(messageFor(error))}</p>
-<p><a href="${escapeHtml(signInPage ?? defaultPage)}">Try again</a></p>
-<p><small>${error.code}</small></p>`,
-  )
+/** What a user may read of an error: messages of others say what is inside. */
+export function messageFor({ code, statusCode, message }: GoseshError, texts: OAuthTexts): string {
+  const isOfSignIn = code.startsWith('GOSESH_ERR_OAUTH_') && statusCode !== 500
+  if (isOfSignIn || forUsers.includes(code)) return texts.errors[code] ?? message
+  return statusCode === 503 ? texts.unavailable : texts.unknownProblem
+}
+
+/** `url` as a path if it is on the own origin. */
+function asPath(url: string, origin: string): string {
+  return url.startsWith(`${origin}/`) ? url.slice(origin.length) : url
+}
+
+/** Where the page for an error leads, and what it is called. */
+function describe(
+  { code }: GoseshError,
+  next: string,
+  { origin, prefix, signInPage, defaultPage, texts }: OAuthSettings,
+): { title: string; url: string; link: string } {
+  const { signInCancelled, signInFailed, deviceFailed, goBack, tryAgain } = texts
+  if (code === 'GOSESH_ERR_OAUTH_ACCESS_DENIED') return { title: signInCancelled, url: next, link: goBack }
+  if (ofDevices.includes(code)) return { title: deviceFailed, url: `${prefix}/device`, link: tryAgain }
+  const start = signInPage ?? defaultPage
+  const known = next !== new URL(defaultPage, origin).href
+  const url = known && signInPage !== null ? signInUrl(start, asPath(next, origin)) : start
+  return { title: signInFailed, url, link: tryAgain }
+}
+
+function errorPage(error: GoseshError, next: string, settings: OAuthSettings): string {
+  const { texts } = settings
+  const { title, url, link } = describe(error, next, settings)
+  // To cancel is no failure that somebody would look up.
+  const isCancelled = error.code === 'GOSESH_ERR_OAUTH_ACCESS_DENIED'
+  const code = isCancelled ? html`` : html`\n<p><small>${error.code}</small></p>`
+  const body = html`<p>${messageFor(error, texts)}</p>
+<p><a href="${url}">${link}</a></p>${code}`
+  return page(texts.language, title, body)
 }
 
 export function sendPage(reply: FastifyReply, html: string): FastifyReply {
@@ -51,12 +89,15 @@ export function pageErrorHandler(
     const { statusCode, code } = error
     request.log[statusCode >= 500 ? 'error' : 'info']({ err: error, code }, 'sign-in did not succeed')
     reply.code(statusCode).headers(error.headers ?? {})
-    if (settings.errorPage === undefined) return sendPage(reply, errorPage(error, settings))
+    // What was kept of the sign-in is the browser's: where it leads is judged anew.
+    const next = returnTo(askedFor.get(request), settings)
+    if (settings.errorPage === undefined) return sendPage(reply, errorPage(error, next, settings))
     try {
-      return reply.type('text/html; charset=utf-8').send(await settings.errorPage(error, request))
+      const own = await settings.errorPage(error, request, { returnTo: next })
+      return reply.type('text/html; charset=utf-8').send(own)
     } catch (failure) {
       request.log.error({ err: failure }, 'errorPage failed')
-      return sendPage(reply, errorPage(error, settings))
+      return sendPage(reply, errorPage(error, next, settings))
     }
   }
 }

@@ -1,13 +1,17 @@
+import type { FastifyRequest } from 'fastify'
 import type {
   DeviceAuthorizationOptions,
   OAuthOptions,
   OAuthProvider,
+  OAuthTexts,
   TransactionCookieOptions,
 } from '../../types/oauth.js'
 import type { Clock } from '../../types/options.js'
 import { checkBoolean, checkCount, checkDelay, checkObject, hasMethods, optionError } from '../check.js'
 import { checkFunction, checkOrigin, checkPath, checkText, checkTextMap } from './check-options.js'
 import { answersByPost } from './client.js'
+import { placeOf } from './device/place.js'
+import { parseTexts } from './texts.js'
 
 /** Options as the plugin uses them: checked, complete and frozen. */
 export interface OAuthSettings {
@@ -23,6 +27,7 @@ export interface OAuthSettings {
   readonly onSignIn: NonNullable<OAuthOptions['onSignIn']>
   readonly metadata: NonNullable<OAuthOptions['metadata']>
   readonly errorPage: OAuthOptions['errorPage']
+  readonly texts: OAuthTexts
   readonly deviceAuthorization: DeviceSettings | null
   readonly backchannelLogout: boolean
   readonly transactionTimeout: number
@@ -37,6 +42,10 @@ export interface DeviceSettings {
   readonly expiresIn: number
   readonly interval: number
   readonly maxAttempts: number
+  readonly account: NonNullable<DeviceAuthorizationOptions['account']>
+  /** Resolves with a text that can be kept and shown. */
+  readonly place: (request: FastifyRequest) => Promise<string | null>
+  readonly devicesPage: string | null
   readonly page: DeviceAuthorizationOptions['page']
 }
 
@@ -51,6 +60,7 @@ const known: readonly (keyof OAuthOptions)[] = [
   'onSignIn',
   'metadata',
   'errorPage',
+  'texts',
   'deviceAuthorization',
   'backchannelLogout',
   'transactionTimeout',
@@ -96,17 +106,33 @@ function checkCookie(value: TransactionCookieOptions): OAuthSettings['cookie'] {
   return cookie
 }
 
+const deviceOptions: readonly (keyof DeviceAuthorizationOptions)[] = [
+  'clients',
+  'expiresIn',
+  'interval',
+  'maxAttempts',
+  'account',
+  'place',
+  'devicesPage',
+  'page',
+]
+
 function checkDevice(value: OAuthOptions['deviceAuthorization']): DeviceSettings | null {
   if (value === undefined || value === false) return null
   const name = 'deviceAuthorization'
   const given: DeviceAuthorizationOptions = value === true ? {} : value
-  checkObject(name, given, ['clients', 'expiresIn', 'interval', 'maxAttempts', 'page'])
-  const { clients, expiresIn = 600_000, interval = 5_000, maxAttempts = 5 } = given
+  checkObject(name, given, deviceOptions)
+  const { clients, expiresIn = 600_000, interval = 5_000, maxAttempts = 5, devicesPage } = given
   return Object.freeze({
     clients: clients === undefined ? null : checkTextMap(`${name}.clients`, clients),
     expiresIn: checkDelay(`${name}.expiresIn`, expiresIn),
     interval: checkDelay(`${name}.interval`, interval),
     maxAttempts: checkCount(`${name}.maxAttempts`, maxAttempts),
+    account:
+      checkFunction(`${name}.account`, given.account) ??
+      ((request: FastifyRequest) => request.requireSession().userId),
+    place: placeOf(checkFunction(`${name}.place`, given.place)),
+    devicesPage: devicesPage === undefined ? null : checkPath(`${name}.devicesPage`, devicesPage),
     page: checkFunction(`${name}.page`, given.page),
   })
 }
@@ -156,6 +182,7 @@ export function parseSettings(options: OAuthOptions, base: string): OAuthSetting
     onSignIn: checkFunction('onSignIn', options.onSignIn) ?? (() => undefined),
     metadata: checkFunction('metadata', options.metadata) ?? (() => ({})),
     errorPage: checkFunction('errorPage', options.errorPage),
+    texts: parseTexts(options.texts ?? {}),
     deviceAuthorization: checkDeviceNeeds(checkDevice(options.deviceAuthorization), signInPage),
     backchannelLogout: checkBoolean('backchannelLogout', options.backchannelLogout ?? false),
     transactionTimeout: checkDelay('transactionTimeout', transactionTimeout),

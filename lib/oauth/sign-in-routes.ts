@@ -3,6 +3,7 @@ import { GoseshError } from '../errors.js'
 import { answersByPost, type ProviderClient } from './client.js'
 import { fieldsOf } from './form.js'
 import { identify } from './identity.js'
+import { rememberReturn } from './pages.js'
 import { returnTo } from './return-to.js'
 import type { OAuthSettings } from './settings.js'
 import { TransactionCookies } from './transaction.js'
@@ -42,6 +43,7 @@ class SignInFlow {
   ): Promise<FastifyReply> {
     const transaction = this.#cookies.take(request, reply, answer.get('state'))
     if (transaction?.provider !== client.name) throw new GoseshError('GOSESH_ERR_OAUTH_TRANSACTION')
+    rememberReturn(request, transaction.returnTo)
     const signIn = await client.finish(answer, transaction)
     const { userId, metadata } = await identify(signIn, request, this.#settings, this.#app)
     // The transaction shows that this browser began the sign-in here.

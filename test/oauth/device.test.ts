@@ -4,6 +4,7 @@ import * as client from 'openid-client'
 import t, { type Test } from 'tap'
 import gosesh, { type DeviceCodeId, GoseshError, MemoryStore } from '../../lib/index.js'
 import { type OAuthOptions, oauth } from '../../lib/oauth/index.js'
+import type { DeviceSettings } from '../../lib/oauth/settings.js'
 import { addRoutes, signIn } from '../helpers/app.js'
 import { acme, appOrigin, errorOf, scene, sessionIn, signInAt, startApp } from './app.js'
 import { Browser, locationOf } from './browser.js'
@@ -71,7 +72,7 @@ t.test('a device signs in with a code that its user types elsewhere', async (t) 
   t.match(asked, /“acme-cli” asks to be signed in/)
   t.match(asked, started.user_code)
   const done = await browser.post(page, { user_code: started.user_code, decision: 'allow' })
-  t.match(await done.text(), /The device is connected/)
+  t.match(await done.text(), /You allowed the device/)
 
   clock.offset += 5_000
   const { status, body } = await poll(started)
@@ -365,7 +366,10 @@ t.test('the store', async (t) => {
   t.test('is swept of what has expired', async (t) => {
     const { DeviceAuthorization } = await import('../../lib/oauth/device/service.js')
     const { app, store, start, poll, clock } = await devices(t)
-    const settings = { clients: null, expiresIn: 600_000, interval: 5_000, maxAttempts: 5, page: undefined }
+    const { parseSettings } = await import('../../lib/oauth/settings.js')
+    const providers = { acme: acme({ issuer: 'http://127.0.0.1:1' }) }
+    const given = { origin: 'https://app.example', providers, deviceAuthorization: true }
+    const settings = parseSettings(given, '').deviceAuthorization as DeviceSettings
     const authorization = new DeviceAuthorization(app, settings, clock)
     const old = await start()
     clock.offset += 1_200_001

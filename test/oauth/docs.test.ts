@@ -74,7 +74,7 @@ t.test('the documented options of a provider are the real ones', async (t) => {
 
 t.test('the documented providers are the real ones', async (t) => {
   const rows = tableAfter('## Providers')
-  const { oauth: _plugin, oauth2: _oauth2, oidc: _oidc, ...readyMade } = exported
+  const { oauth: _plugin, oauth2: _oauth2, oidc: _oidc, defaultTexts: _texts, ...readyMade } = exported
   const makers: Readonly<Record<string, (client: ProviderOptions) => OAuthProvider>> = readyMade
   t.same(rows.map(([name]) => name).sort(), Object.keys(makers).sort())
   for (const [name = '', protocol = '', scope = ''] of rows) {

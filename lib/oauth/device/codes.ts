@@ -36,6 +36,11 @@ export function deviceCodeId(code: string): DeviceCodeId | null {
   return isSessionToken(code) ? (hash('sha256', code, 'base64url') as DeviceCodeId) : null
 }
 
+/** True for what is shaped like the id of a device code. */
+export function isDeviceCodeId(id: string): id is DeviceCodeId {
+  return isSessionToken(id)
+}
+
 /** The id under which a normalised user code is kept. */
 export function userCodeId(code: string): UserCodeId {
   return hash('sha256', code, 'base64url') as UserCodeId

@@ -2,15 +2,15 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { DevicePage } from '../../../types/oauth.js'
 import { GoseshError } from '../../errors.js'
 import { fieldsOf } from '../form.js'
-import { page } from '../html.js'
-import { sendOwnPage, sendPage } from '../pages.js'
+import { Html, page } from '../html.js'
+import { messageFor, sendOwnPage, sendPage } from '../pages.js'
 import { signInUrl } from '../redirect-to-sign-in.js'
 import { refuseCrossOrigin } from '../same-origin.js'
 import type { DeviceSettings, OAuthSettings } from '../settings.js'
 import { Attempts } from './attempts.js'
 import { normaliseUserCode, showUserCode } from './codes.js'
-import { codePage, confirmPage, donePage } from './pages.js'
-import { clientKey, type DeviceAuthorization } from './service.js'
+import { allowedPage, codePage, confirmPage, deniedPage, undonePage } from './pages.js'
+import { clientKey, type DeviceAuthorization, placeKey } from './service.js'
 
 const grantType = 'urn:ietf:params:oauth:grant-type:device_code'
 
@@ -53,7 +53,8 @@ export function deviceApiRoutes(
   routes.post('/device/code', options, async (request, reply) => {
     const client = clientOf(fieldsOf(request.body).client_id, settings)
     if (client === undefined) return fail(reply, 'invalid_client')
-    const { deviceCode, userCode } = await authorization.start(client)
+    const place = await settings.place(request)
+    const { deviceCode, userCode } = await authorization.start(client, place)
     const shown = showUserCode(userCode)
     return {
       device_code: deviceCode,
@@ -82,10 +83,11 @@ export function deviceApiRoutes(
 /** `GET` and `POST /device`: where a signed-in user types the code, sees who asks, and decides. */
 export function devicePageRoutes(
   routes: FastifyInstance,
-  { origin, prefix, signInPage, clock }: OAuthSettings,
+  { origin, prefix, signInPage, clock, texts }: OAuthSettings,
   { authorization, settings }: DeviceParts,
 ): void {
   const action = `${prefix}/device`
+  const parts = { action, texts, devicesPage: settings.devicesPage }
   const attempts = new Attempts(clock, settings.maxAttempts)
 
   routes.get<{ Querystring: { user_code?: unknown } }>(
@@ -96,27 +98,31 @@ export function devicePageRoutes(
         return reply.redirect(signInUrl(signInPage as string, request.originalUrl), 303)
       const { user_code: given } = request.query
       const code = typeof given === 'string' ? normaliseUserCode(given) : null
-      return sendForm(reply, codePage(action, code === null ? '' : showUserCode(code), null))
+      return sendForm(reply, codePage(parts, code === null ? '' : showUserCode(code), null))
     },
   )
 
   routes.post('/device', async (request, reply) => {
     refuseCrossOrigin(request, [origin])
     const { userId } = request.requireSession()
-    const { user_code: typed = '', decision } = fieldsOf(request.body)
+    const { user_code: typed = '', decision, device = '' } = fieldsOf(request.body)
+    if (decision === 'undo') {
+      return sendForm(reply, undonePage(parts, await authorization.undo(device, userId)))
+    }
     const content = await attempts.make(userId, async () => {
       const code = normaliseUserCode(typed)
-      return code === null ? null : await answer(code, decision, userId)
+      return code === null ? null : await answer(code, decision, request)
     })
     if (content !== null) return sendForm(reply, content)
-    const { message } = new GoseshError('GOSESH_ERR_OAUTH_USER_CODE')
-    return sendForm(reply.code(400), codePage(action, typed.slice(0, 20), message))
+    const message = messageFor(new GoseshError('GOSESH_ERR_OAUTH_USER_CODE'), texts)
+    return sendForm(reply.code(400), codePage(parts, typed.slice(0, 20), message))
   })
 
   /** With `no-referrer`, a browser sends `Origin: null` with a form of the page, as one of another origin. */
   async function sendForm(reply: FastifyReply, content: DevicePage): Promise<FastifyReply> {
     reply.header('referrer-policy', 'same-origin')
-    if (settings.page === undefined) return sendPage(reply, page(content.title, content.body))
+    if (settings.page === undefined)
+      return sendPage(reply, page(texts.language, content.title, new Html(content.body)))
     return sendOwnPage(reply, await settings.page(content, reply.request))
   }
 
@@ -124,15 +130,23 @@ export function devicePageRoutes(
   async function answer(
     code: string,
     decision: string | undefined,
-    userId: string,
+    request: FastifyRequest,
   ): Promise<DevicePage | null> {
-    if (decision === 'allow' || decision === 'deny') {
-      const allowed = decision === 'allow'
-      return (await authorization.decide(code, allowed ? userId : null)) ? donePage(allowed) : null
-    }
     const found = await authorization.find(code)
     if (found === null) return null
+    const { userId } = request.requireSession()
+    if (decision === 'allow') {
+      return (await authorization.decide(code, userId)) ? allowedPage(parts, found.id) : null
+    }
+    if (decision === 'deny') return (await authorization.decide(code, null)) ? deniedPage(parts) : null
     const client = found.metadata?.[clientKey] ?? null
-    return confirmPage(action, code, client === null ? null : (settings.clients?.[client] ?? client))
+    return confirmPage(parts, {
+      userCode: code,
+      client: client === null ? null : (settings.clients?.[client] ?? client),
+      account: await settings.account(request),
+      age: clock.now() - found.createdAt.getTime(),
+      place: found.metadata?.[placeKey] ?? null,
+      browserPlace: await settings.place(request),
+    })
   }
 }

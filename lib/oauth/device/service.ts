@@ -3,11 +3,11 @@ import type { DeviceCode } from '../../../types/device-code.js'
 import type { Clock } from '../../../types/options.js'
 import type { Session, SessionToken } from '../../../types/session.js'
 import type { DeviceCodeStore } from '../../../types/store.js'
-import { requireCapability } from '../../capabilities.js'
+import { hasCapability, requireCapability } from '../../capabilities.js'
 import { GoseshError } from '../../errors.js'
 import type { DeviceSettings } from '../settings.js'
 import { callStore } from '../store-call.js'
-import { createDeviceCode, createUserCode, deviceCodeId, userCodeId } from './codes.js'
+import { createDeviceCode, createUserCode, deviceCodeId, isDeviceCodeId, userCodeId } from './codes.js'
 
 /** What RFC 8628, section 3.5, and RFC 6749, section 5.2, let a device be told. */
 export type DeviceError =
@@ -24,6 +24,10 @@ export interface StartedDevice {
 
 /** The session's metadata key with the client that the device says it is. */
 export const clientKey = 'device_client'
+/** The code's metadata key with where the device is. It does not become the session's. */
+export const placeKey = 'device_place'
+/** The session's metadata key with the id of the code that it came of: what `undo` finds it by. */
+const codeKey = 'device_code'
 /** RFC 8628, section 3.5: what `slow_down` adds for good. */
 const slowDown = 5_000
 const maxTries = 3
@@ -52,9 +56,12 @@ export class DeviceAuthorization {
   }
 
   /** A code for the device and one for its user. Rejects with `GOSESH_ERR_STORE_UNAVAILABLE`. */
-  async start(client: string | null): Promise<StartedDevice> {
+  async start(client: string | null, place: string | null): Promise<StartedDevice> {
     const { expiresIn, interval } = this.#settings
-    const metadata = client === null ? null : { [clientKey]: client }
+    const metadata = {
+      ...(client !== null && { [clientKey]: client }),
+      ...(place !== null && { [placeKey]: place }),
+    }
     for (let tries = 0; tries < maxTries; tries++) {
       const [deviceCode, userCode] = [createDeviceCode(), createUserCode()]
       const now = this.#clock.now()
@@ -83,9 +90,8 @@ export class DeviceAuthorization {
     return code !== null && code.status === 'pending' && !this.#isExpired(code) ? code : null
   }
 
-  /** Resolves whether this was the decision; `userId` `null` denies. */
+  /** Resolves whether this was the decision about a code that `find` found; `userId` `null` denies. */
   async decide(userCode: string, userId: string | null): Promise<boolean> {
-    if ((await this.find(userCode)) === null) return false
     return await this.#call('decideDeviceCode', (store) =>
       store.decideDeviceCode(userCodeId(userCode), { userId }),
     )
@@ -105,9 +111,29 @@ export class DeviceAuthorization {
     if (code.status === 'pending') return await this.#wait(code)
     const consumed = await this.#call('consumeDeviceCode', (store) => store.consumeDeviceCode(code.id))
     if (consumed === null) return 'invalid_grant'
-    const { userId, metadata } = consumed
+    const { userId } = consumed
     if (userId === null) return 'access_denied'
-    return await this.#app.gosesh.createSession(userId, { metadata })
+    const { [placeKey]: _place, ...kept } = consumed.metadata ?? {}
+    return await this.#app.gosesh.createSession(userId, { metadata: { ...kept, [codeKey]: code.id } })
+  }
+
+  /**
+   * Takes back what this user allowed: the approval, or the session that came of it. Resolves with false if there is
+   * neither, or the store lists no sessions.
+   */
+  async undo(id: string, userId: string): Promise<boolean> {
+    const { store } = this.#app.gosesh
+    const code = isDeviceCodeId(id)
+      ? await this.#call('getDeviceCode', (store) => store.getDeviceCode(id))
+      : null
+    if (code?.status === 'approved' && code.userId === userId) {
+      const consumed = await this.#call('consumeDeviceCode', (store) => store.consumeDeviceCode(code.id))
+      if (consumed !== null) return true
+    }
+    if (!hasCapability(store, 'listUserSessions')) return false
+    const sessions = await this.#app.gosesh.listUserSessions(userId)
+    const session = sessions.find(({ metadata }) => metadata?.[codeKey] === id)
+    return session !== undefined && (await this.#app.gosesh.deleteSession(session.id, { userId }))
   }
 
   /** Deletes what has expired, in chunks. */
