@@ -47,7 +47,8 @@ export function checkUrl(
   throw optionError(name, value, `an https URL (http only with ${insecure.option})`)
 }
 
-function isLoopback(hostname: string): boolean {
+/** True for the names of this machine. */
+export function isLoopback(hostname: string): boolean {
   return /^(?:(?:.+\.)?localhost|127(?:\.\d+){3}|\[::1\])$/.test(hostname)
 }
 

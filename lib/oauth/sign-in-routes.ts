@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { GoseshError } from '../errors.js'
+import { isLoopback } from './check-options.js'
 import { answersByPost, type ProviderClient } from './client.js'
 import { fieldsOf } from './form.js'
 import { identify } from './identity.js'
@@ -7,6 +8,27 @@ import { rememberReturn } from './pages.js'
 import { returnTo } from './return-to.js'
 import type { OAuthSettings } from './settings.js'
 import { TransactionCookies } from './transaction.js'
+
+const movedFrom = 'moved_from'
+
+/**
+ * Where to begin instead, if the browser calls this machine by another name than `origin` does: the cookie of the sign-in
+ * would stay there. Other hosts are not looked at, as a proxy may rewrite them; one that rewrites this one is seen by the
+ * parameter.
+ */
+function beginAtOrigin(
+  path: string,
+  { hostname, query }: FastifyRequest,
+  { origin, prefix }: OAuthSettings,
+): string | null {
+  const { hostname: own } = new URL(origin)
+  const given = query as Readonly<Record<string, unknown>>
+  const isMoved = given[movedFrom] !== undefined
+  if (isMoved || hostname === own || !isLoopback(hostname) || !isLoopback(own)) return null
+  const { next } = given
+  const parameters = { ...(typeof next === 'string' && { next }), [movedFrom]: hostname }
+  return `${origin}${prefix}/${path}?${new URLSearchParams(parameters)}`
+}
 
 /** The redirect to the provider and the callback from it. */
 class SignInFlow {
@@ -22,6 +44,8 @@ class SignInFlow {
   }
 
   async begin(client: ProviderClient, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+    const elsewhere = beginAtOrigin(client.name, request, this.#settings)
+    if (elsewhere !== null) return reply.redirect(elsewhere, 303)
     const { next } = request.query as { next?: unknown }
     const secrets = client.newSecrets()
     const url = await client.authorizationUrl(secrets)

@@ -3,8 +3,8 @@ import t, { type Test } from 'tap'
 import { MemoryStore } from '../../lib/index.js'
 import { html } from '../../lib/oauth/html.js'
 import { defaultTexts, type OAuthOptions } from '../../lib/oauth/index.js'
-import { callbackFor, scene, sessionIn, signInAt } from './app.js'
-import { Browser } from './browser.js'
+import { callbackFor, errorOf, scene, sessionIn, signInAt } from './app.js'
+import { Browser, locationOf } from './browser.js'
 
 const grant_type = 'urn:ietf:params:oauth:grant-type:device_code'
 const form = { 'content-type': 'application/x-www-form-urlencoded' }
@@ -242,3 +242,23 @@ t.test('too many wrong codes lead back to where codes are typed', async (t) => {
   t.match(text, '<h1>The device is not connected</h1>')
   t.match(text, '<a href="/auth/device">Try again</a>')
 })
+
+t.test(
+  'a browser that says 127.0.0.1 for localhost, or the other way round, signs in at the first try',
+  async (t) => {
+    const { origin, browser, button } = await scene(t)
+    const alias = button.replace('127.0.0.1', 'localhost')
+    const moved = await browser.get(`${alias}?next=/inbox`)
+    t.equal(moved.status, 303)
+    t.match(locationOf(moved), `${button}?next=%2Finbox`)
+    t.same(moved.headers.getSetCookie(), [], 'nothing is left at the other name')
+    t.equal(await signInAt(browser, locationOf(moved)), `${origin}/inbox`)
+    // A proxy on this machine may send every request with a host name of its own.
+    const proxied = locationOf(moved).replace('127.0.0.1', 'localhost')
+    t.match(locationOf(await browser.get(proxied)), '/auth?', 'on to the provider, once moved')
+    t.equal(
+      await errorOf(await browser.get(`${origin}/auth/acme/callback`)),
+      '400 GOSESH_ERR_OAUTH_TRANSACTION',
+    )
+  },
+)
