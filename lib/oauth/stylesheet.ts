@@ -22,6 +22,7 @@ main {
 h1 { margin: 0 0 1rem; font-size: 1.5rem; line-height: 1.25; }
 p, dl { margin: 0 0 1rem; }
 main > :last-child, form > :last-child { margin-bottom: 0; }
+form + p { margin-top: 1rem; }
 small { color: var(--quiet); font-size: .875rem; }
 a { color: var(--accent); }
 dl { display: grid; grid-template-columns: auto minmax(0, 1fr); gap: .5rem 1.25rem; }
@@ -43,5 +44,10 @@ button {
   font: inherit; font-weight: 600; cursor: pointer;
 }
 button:hover { border-color: var(--accent); color: var(--accent); }
+@media (max-width: 26rem) {
+  main { margin: 0 auto; padding: 1.25rem; }
+  dl { grid-template-columns: minmax(0, 1fr); gap: 0; }
+  dd { margin-bottom: .5rem; }
+}
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
 `
