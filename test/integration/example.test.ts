@@ -193,6 +193,23 @@ t.test('the application', async (t) => {
     t.same(new Set(statuses), new Set([200]))
   })
 
+  t.test('does not send a file again that a browser has', async (t) => {
+    const issuer = `http://127.0.0.1:${example.env.PROVIDER_PORT}`
+    for (const file of [`${url}/public/style.css`, `${url}/public/icon.svg`, `${issuer}/style.css`]) {
+      const first = await fetch(file)
+      const etag = String(first.headers.get('etag'))
+      t.match(etag, /^"[\w-]{43}"$/, file)
+      t.equal(first.headers.get('cache-control'), 'no-cache')
+      for (const known of [etag, `"other", W/${etag}`]) {
+        const again = await fetch(file, { headers: { 'if-none-match': known } })
+        t.equal(again.status, 304, known)
+        t.equal(again.headers.get('etag'), etag)
+      }
+      const changed = await fetch(file, { headers: { 'if-none-match': '"other"' } })
+      t.equal(await changed.text(), await first.text())
+    }
+  })
+
   t.test('deletes a session for a program; what is not one of the user is 404', async (t) => {
     const [here, foreign] = [await signedIn(example, 'ada'), await signedIn(example, 'grace')]
     const cookie = [...here.cookies(url)].map(([name, value]) => `${name}=${value}`).join('; ')

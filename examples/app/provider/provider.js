@@ -1,9 +1,9 @@
 // @ts-check
 import { randomBytes } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
 import Fastify from 'fastify'
 import { exportJWK, generateKeyPair } from 'jose'
 import { Provider } from 'oidc-provider'
+import { serveFile } from '../static-file.js'
 import { findAccount } from './accounts.js'
 import { interactionRoutes } from './interactions.js'
 import { problemPage, signedOutPage, signOutPage } from './pages.js'
@@ -108,7 +108,6 @@ export async function startProvider({ host, port, issuer, client }) {
     await next()
   })
   const answer = provider.callback()
-  const style = await readFile(new URL('style.css', import.meta.url))
 
   const app = Fastify({ forceCloseConnections: true })
   app.addHook('onRequest', async (_request, reply) => {
@@ -118,7 +117,8 @@ export async function startProvider({ host, port, issuer, client }) {
       'cache-control': 'no-store',
     })
   })
-  app.get('/style.css', async (_request, reply) => reply.type('text/css; charset=utf-8').send(style))
+  const file = new URL('style.css', import.meta.url)
+  await serveFile(app, '/style.css', { file, type: 'text/css; charset=utf-8' })
   app.register(interactionRoutes, { provider })
   app.register(async (rest) => {
     // oidc-provider reads bodies itself.

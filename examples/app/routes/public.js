@@ -1,5 +1,5 @@
 // @ts-check
-import { readFile } from 'node:fs/promises'
+import { serveFile } from '../static-file.js'
 
 const types = {
   'style.css': 'text/css; charset=utf-8',
@@ -7,7 +7,7 @@ const types = {
   'icon.svg': 'image/svg+xml',
 }
 
-const anonymous = { config: { session: /** @type {const} */ (false) } }
+const anonymous = { session: /** @type {const} */ (false) }
 
 /**
  * What needs no session, and so does no session work: the health check and the files of `public/`.
@@ -15,12 +15,10 @@ const anonymous = { config: { session: /** @type {const} */ (false) } }
  * @param {import('fastify').FastifyInstance} app
  */
 export async function publicRoutes(app) {
-  app.get('/health', anonymous, async () => ({ status: 'ok' }))
+  app.get('/health', { config: anonymous }, async () => ({ status: 'ok' }))
 
   for (const [name, type] of Object.entries(types)) {
-    const content = await readFile(new URL(`../public/${name}`, import.meta.url))
-    app.get(`/public/${name}`, anonymous, async (_request, reply) =>
-      reply.type(type).header('cache-control', 'no-cache').send(content),
-    )
+    const file = new URL(`../public/${name}`, import.meta.url)
+    await serveFile(app, `/public/${name}`, { file, type, config: anonymous })
   }
 }
