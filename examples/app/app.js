@@ -7,8 +7,10 @@ import Fastify from 'fastify'
 import gosesh, { bearerCredential, cookieCredential } from 'gosesh'
 import { oauth, oidc } from 'gosesh/oauth'
 import { sockets } from '../recipes/websocket.js'
-import { deviceClients, deviceMetadata } from './devices.js'
+import { describePlace, deviceClients, deviceMetadata } from './devices.js'
 import { drainOnClose } from './drain.js'
+import { watchEnds } from './ended-by.js'
+import { accountName } from './profiles.js'
 import { apiRoutes } from './routes/api.js'
 import { handleErrors } from './routes/errors.js'
 import { pageRoutes } from './routes/pages.js'
@@ -16,6 +18,7 @@ import { profileRoutes } from './routes/profile.js'
 import { publicRoutes } from './routes/public.js'
 import { sessionRoutes } from './routes/sessions.js'
 import { securityHeaders } from './security-headers.js'
+import { viewerOf } from './viewer.js'
 import { devicePage } from './views/device.js'
 import { signInErrorPage } from './views/notices.js'
 
@@ -29,6 +32,7 @@ const minute = 60_000
  * @property {import('fastify').FastifyServerOptions['logger']} [logger] Default: none.
  * @property {number} [recentSignIn] How long ago a sign-in may be for what is sensitive. Default: 5 minutes.
  * @property {number} [devicePollInterval] Between two polls of a device. Default: 5 seconds.
+ * @property {number} [requestsPerMinute] From one address. Default: 600.
  * @property {import('gosesh').Clock} [clock] Default: `Date`.
  */
 
@@ -71,17 +75,20 @@ export async function buildApp({
   logger = false,
   recentSignIn = 5 * minute,
   devicePollInterval = 5_000,
+  requestsPerMinute = 600,
   clock = Date,
 }) {
   const app = Fastify({ logger })
   const cookie = cookies(origin)
 
   drainOnClose(app)
+  // Before the routes that it watches.
+  const endedBy = watchEnds(app)
   // Before gosesh is registered, because hooks of this kind run in reverse order: the last flush comes first.
   app.addHook('onClose', async () => close())
-  handleErrors(app)
+  handleErrors(app, { profiles })
   await app.register(helmet, securityHeaders(origin, provider.issuer))
-  await app.register(rateLimit, { max: 600, timeWindow: minute })
+  await app.register(rateLimit, { max: requestsPerMinute, timeWindow: minute })
   await app.register(formbody)
   // Before gosesh, so that it closes the connection of an upgrade that gosesh refuses.
   await app.register(websocket)
@@ -102,11 +109,14 @@ export async function buildApp({
     deviceAuthorization: {
       clients: deviceClients,
       interval: devicePollInterval,
-      page: (content, { session }) =>
-        devicePage({ ...content, user: session && profiles.get(session.userId) }).toString(),
+      account: (request) => accountName(profiles.get(request.requireSession().userId)),
+      place: describePlace,
+      devicesPage: '/account',
+      page: (content, request) => devicePage({ ...content, user: viewerOf(profiles, request) }).toString(),
     },
     backchannelLogout: true,
-    errorPage: (error) => signInErrorPage(error).toString(),
+    errorPage: (error, request, { returnTo }) =>
+      signInErrorPage(error, { user: viewerOf(profiles, request), returnTo }).toString(),
     cookie: cookie.signIn,
     clock,
     async onSignIn({ provider, subject, profile }) {
@@ -119,10 +129,10 @@ export async function buildApp({
       return { userId }
     },
   })
-  app.register(sockets)
+  app.register(sockets, { closeReason: endedBy })
   app.register(publicRoutes)
   app.register(pageRoutes, { profiles, provider, origin, clock })
-  app.register(sessionRoutes)
+  app.register(sessionRoutes, { profiles })
   app.register(profileRoutes, { profiles, provider, recentSignIn, clock })
   app.register(apiRoutes, { prefix: '/api', profiles })
   return app

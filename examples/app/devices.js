@@ -19,6 +19,17 @@ export function deviceMetadata(request) {
 }
 
 /**
+ * Where a request comes from, for a user who decides whether to connect a device. A city by its address would say more;
+ * this application looks nothing up.
+ *
+ * @param {import('fastify').FastifyRequest} request
+ */
+export function describePlace({ ip }) {
+  const address = ip.replace(/^::ffff:/, '')
+  return address === '::1' || address.startsWith('127.') ? 'this computer' : address
+}
+
+/**
  * @param {Bowser.Parser.ParsedResult} result
  * @returns {DeviceKind}
  */
@@ -40,6 +51,26 @@ function readAgent(agent) {
   const major = version.split('.')[0] ?? ''
   const platform = result.platform.model ?? result.os.name
   return { name: `${`${browser} ${major}`.trim()}${platform ? ` on ${platform}` : ''}`, kind: kindOf(result) }
+}
+
+/**
+ * The names of devices, told apart: of those with one name, all but the first to sign in get a number.
+ *
+ * @template {{ id: string, createdAt: Date, device: { name: string } }} View
+ * @param {View[]} sessions
+ * @returns {Map<string, string>} By the ids of the sessions.
+ */
+export function distinctNames(sessions) {
+  /** @type {Map<string, number>} */
+  const counts = new Map()
+  const oldestFirst = sessions.toSorted((a, b) => Number(a.createdAt) - Number(b.createdAt))
+  return new Map(
+    oldestFirst.map(({ id, device: { name } }) => {
+      const count = (counts.get(name) ?? 0) + 1
+      counts.set(name, count)
+      return [id, count === 1 ? name : `${name} (${count})`]
+    }),
+  )
 }
 
 /**

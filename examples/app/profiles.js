@@ -6,6 +6,15 @@
  * @property {string | null} email
  */
 
+/**
+ * An account as its user knows it.
+ *
+ * @param {Profile} profile
+ */
+export function accountName({ name, email }) {
+  return email === null ? name : `${name} (${email})`
+}
+
 const schema = `
   PRAGMA busy_timeout = 1000;
   CREATE TABLE IF NOT EXISTS profiles (user_id TEXT NOT NULL PRIMARY KEY, name TEXT NOT NULL, email TEXT) STRICT`

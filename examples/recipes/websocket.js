@@ -4,21 +4,27 @@
 /** The close code for a session that has ended, of those that applications may choose (RFC 6455, section 7.4.2). */
 const sessionEnded = 4401
 
+/** @typedef {(end: import('gosesh').SessionEnd, session: import('gosesh').Session) => string} CloseReason */
+
 /**
  * A WebSocket that closes when its session ends. Register @fastify/websocket before gosesh: it closes the connection of
  * an upgrade that was refused only where its hook ran before the one that refused.
  *
  * @param {import('fastify').FastifyInstance} app
- * @param {{ recheckInterval?: number }} options
+ * @param {{ recheckInterval?: number, closeReason?: CloseReason }} options `closeReason`: what the client is told with
+ *   the code, if this process saw the end; at most 123 bytes.
  */
-export async function sockets(app, { recheckInterval = 10_000 }) {
+export async function sockets(app, { recheckInterval = 10_000, closeReason = ({ reason }) => reason }) {
   /** @type {Map<import('@fastify/websocket').WebSocket, import('gosesh').Session>} */
   const open = new Map()
 
   // What this process ends is heard of at once. `null` stands for any.
-  const stopListening = app.gosesh.onSessionEnd(({ sessionId, userId, except }) => {
-    for (const [socket, { id, userId: owner }] of open) {
-      if ((sessionId ?? id) === id && (userId ?? owner) === owner && except !== id) socket.close(sessionEnded)
+  const stopListening = app.gosesh.onSessionEnd((end) => {
+    const { sessionId, userId, except } = end
+    for (const [socket, session] of open) {
+      const { id, userId: owner } = session
+      const hasEnded = (sessionId ?? id) === id && (userId ?? owner) === owner && except !== id
+      if (hasEnded) socket.close(sessionEnded, closeReason(end, session))
     }
   })
 

@@ -137,3 +137,19 @@ export async function focusOrder(page) {
 export async function hasFocus(page, selector) {
   return await page.locator(selector).evaluate((element) => element === document.activeElement)
 }
+
+/**
+ * What makes one of several controls stand out: size and colours.
+ *
+ * @param {Page} page
+ * @param {string} selector
+ */
+export async function looksOf(page, selector) {
+  return await page.locator(selector).evaluateAll((elements) =>
+    elements.map((element) => {
+      const { width, height } = element.getBoundingClientRect()
+      const { backgroundColor, borderColor, color, fontWeight } = getComputedStyle(element)
+      return { width: Math.round(width), height, backgroundColor, borderColor, color, fontWeight }
+    }),
+  )
+}

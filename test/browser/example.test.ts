@@ -7,7 +7,7 @@ import type { Browser, BrowserContextOptions, Locator, Page } from 'playwright-c
 import t, { type Test } from 'tap'
 import { errorPage, signInErrorPage } from '../../examples/app/views/notices.js'
 import { GoseshError } from '../../lib/errors.js'
-import { complaintsOf, faintTexts, focusOrder, hasFocus } from './checks.js'
+import { complaintsOf, faintTexts, focusOrder, hasFocus, looksOf } from './checks.js'
 import {
   hasChromium,
   howToGetChromium,
@@ -94,12 +94,26 @@ async function press(page: Page, name: string | RegExp): Promise<void> {
   await page.getByRole('button', { name }).click()
 }
 
+/** The button in the header, which every page of somebody signed in has. */
+async function signOutHere(page: Page): Promise<void> {
+  await page.getByRole('banner').getByRole('button', { name: 'Sign out here', exact: true }).click()
+}
+
+/** Follows the link and confirms with the button, which have one name. */
+async function signOutMany(page: Page, name: string): Promise<void> {
+  await page.getByRole('link', { name }).click()
+  await page.getByRole('heading', { name: `${name}?` }).waitFor()
+  await press(page, name)
+}
+
 async function heading(page: Page): Promise<string> {
   return await textOf(page.locator('h1'))
 }
 
-async function becomesSignedOut(page: Page): Promise<void> {
+/** Waits until the page says by itself that it is signed out; resolves with what it says of the reason. */
+async function becomesSignedOut(page: Page): Promise<string> {
   await page.getByRole('heading', { name: 'You are signed out' }).waitFor()
+  return await textOf(page.locator('.lead'))
 }
 
 /** Where a browser ends up that asks for the account page. */
@@ -117,7 +131,7 @@ function inBrowser(): void {
   t.before(startAll)
   t.teardown(stopAll)
 
-  t.test('three clicks: signed in, devices listed, signed out elsewhere', async (t) => {
+  t.test('four clicks: signed in, devices listed, signed out elsewhere', async (t) => {
     const elsewhere = await signedIn(t, 'Ada Lovelace', { userAgent: phone })
     const here = await newDevice(t)
     await here.goto('/')
@@ -128,15 +142,15 @@ function inBrowser(): void {
     t.equal(devices.length, 2)
     t.match(devices[0], /^Chrome \d+ on Linux This device$/)
     t.equal(devices[1], 'Safari 18 on iPhone')
-    await press(here, 'Sign out all others')
+    await signOutMany(here, 'Sign out all others')
     await here.getByRole('status').getByText('All other devices are signed out.').waitFor()
     t.equal((await devicesOn(here)).length, 1)
     t.equal(await here.getByRole('button', { name: 'Sign out all others' }).isDisabled(), true)
 
-    await becomesSignedOut(elsewhere)
+    t.equal(await becomesSignedOut(elsewhere), 'This device was signed out from another one.')
     t.equal(path(elsewhere), '/account', 'its page noticed by itself')
     t.equal(await hasFocus(elsewhere, 'h1'), true)
-    t.equal(await elsewhere.locator('nav').count(), 0)
+    t.equal(await elsewhere.locator('nav, .account, header form').count(), 0)
     t.equal(await landsAt(elsewhere), '/', 'and its next request is signed out')
     t.equal(await landsAt(here), '/account')
   })
@@ -151,17 +165,75 @@ function inBrowser(): void {
     t.equal((await devicesOn(here)).length, 3)
     await press(here, 'Sign out Safari 18 on iPhone')
     await here.getByRole('status').getByText('That device is signed out.').waitFor()
-    await becomesSignedOut(there)
+    t.equal(await becomesSignedOut(there), 'This device was signed out from another one.')
     t.equal(await landsAt(third), '/account')
     await isLive(third)
-    await press(third, 'Sign out this device')
+    await third.locator('.current').getByRole('button', { name: 'Sign out here', exact: true }).click()
     await third.waitForURL('**/signed-out')
     t.equal(await landsAt(here), '/account')
     const other = await withSession(t, 'grace', phone)
     await isLive(here)
-    await press(other, 'Sign out everywhere')
+    await signOutMany(other, 'Sign out everywhere')
     await other.waitForURL('**/signed-out')
-    await becomesSignedOut(here)
+    t.equal(await becomesSignedOut(here), 'This device was signed out from another one.')
+  })
+
+  t.test('signing out many devices asks first, and may be cancelled', async (t) => {
+    const [here, there] = [await withSession(t, 'careful', desktop), await withSession(t, 'careful', phone)]
+    await here.reload()
+    for (const [name, text] of [
+      ['Sign out all others', 'This signs out one device. You stay signed in here.'],
+      ['Sign out everywhere', 'This signs out 2 devices, this one among them.'],
+    ] as const) {
+      await here.getByRole('link', { name }).click()
+      t.match(await textOf(here.getByRole('main')), text)
+      await here.getByRole('link', { name: 'Cancel' }).click()
+      await here.waitForURL('**/account')
+    }
+    t.equal(await landsAt(there), '/account')
+    await there.goto('/sign-out-others')
+    await press(there, 'Sign out all others')
+    await there.goto('/sign-out-others')
+    t.match(await textOf(there.getByRole('main')), 'there is no other one to sign out')
+    await there.goto('/sign-out-everywhere')
+    t.match(await textOf(there.getByRole('main')), 'This signs out this device, the only one')
+  })
+
+  t.test('two devices of one kind have names of their own, for screen readers too', async (t) => {
+    await withSession(t, 'twin', desktop)
+    await withSession(t, 'twin', desktop)
+    const here = await withSession(t, 'twin', desktop)
+    t.same((await devicesOn(here)).sort(), [
+      'Firefox 148 on Windows',
+      'Firefox 148 on Windows (2)',
+      'Firefox 148 on Windows (3) This device',
+    ])
+    const buttons = here.locator('.devices').getByRole('button')
+    t.same((await buttons.allTextContents()).map(tidy).sort(), [
+      'Sign out Firefox 148 on Windows',
+      'Sign out Firefox 148 on Windows (2)',
+      'Sign out here',
+    ])
+  })
+
+  t.test('an open page does not say that another device signed it out if none did', async (t) => {
+    const tabOf = async (page: Page, address: string): Promise<Page> => {
+      const tab = await page.context().newPage()
+      await tab.goto(address)
+      return tab
+    }
+    const inTab = await withSession(t, 'truthful', desktop)
+    await signOutHere(await tabOf(inTab, '/auth/device'))
+    t.equal(await becomesSignedOut(inTab), 'You signed out in another tab or window of this browser.')
+
+    const everywhere = await withSession(t, 'truthful', desktop)
+    await signOutMany(await tabOf(everywhere, '/account'), 'Sign out everywhere')
+    t.equal(await becomesSignedOut(everywhere), 'You signed out in another tab or window of this browser.')
+
+    const byNobody = await withSession(t, 'truthful', desktop)
+    await example.app.gosesh.deleteUserSessions('truthful')
+    const unknown = 'Your session has ended: by its time, or because it was signed out.'
+    t.equal(await becomesSignedOut(byNobody), unknown)
   })
 
   t.test('signing out at the provider as well ends the session of this browser there', async (t) => {
@@ -182,7 +254,7 @@ function inBrowser(): void {
     await tab.goto(`${example.issuer}/session/end`)
     await press(tab, 'Yes, sign out')
     await tab.getByRole('heading', { name: 'You are signed out here' }).waitFor()
-    await becomesSignedOut(page)
+    t.equal(await becomesSignedOut(page), 'The provider that you sign in with has ended your session.')
     t.equal(await landsAt(page), '/')
   })
 
@@ -212,7 +284,7 @@ function inBrowser(): void {
     await press(tab, 'Save')
     await tab.waitForURL('**/account?done=name')
     t.match(await textOf(tab.locator('.lead')), 'Signed in as <b>Countess</b> of Lovelace')
-    await press(tab, 'Sign out this device')
+    await signOutHere(tab)
     const again = await signedIn(t, 'Ada Lovelace')
     t.match(await textOf(again.locator('.lead')), 'Countess', 'the provider does not take the name back')
   })
@@ -253,9 +325,15 @@ function inBrowser(): void {
     await press(page, 'Continue')
     t.equal(await heading(page), 'Connect this device?')
     t.match(await textOf(page.locator('main')), 'Command line')
-    t.match(await textOf(page.locator('main')), code)
+    t.equal(await textOf(page.locator('.code')), code)
+    t.match(await textOf(page.locator('.facts')), /Grace Hopper \(grace@local.example\).*this computer/)
+    const looks = await looksOf(page, 'main button')
+    t.equal(looks.length, 2)
+    t.same(looks[0], looks[1], 'neither answer is the obvious one')
+    t.equal(await hasFocus(page, 'body'), true, 'nor has the focus')
     await press(page, 'Allow')
-    await page.getByRole('heading', { name: 'The device is connected' }).waitFor()
+    await page.getByRole('heading', { name: 'You allowed the device' }).waitFor()
+    t.notMatch(await textOf(page.locator('main')), 'connected', 'it has not asked yet')
 
     t.match(await signingIn.exited, /^0: .*Signed in as Grace Hopper \(grace@local.example\), until/s)
     const [file = ''] = await readdir(join(home, 'gosesh-example'))
@@ -264,10 +342,12 @@ function inBrowser(): void {
     t.match(await run('token').exited, /^0: [\w-]{43}$/)
     t.equal(await example.app.gosesh.getSession(former.session.id), null, 'the session before it has ended')
 
-    await page.goto('/account')
-    t.ok((await devicesOn(page)).includes('Command line'))
-    await press(page, 'Sign out Command line')
-    await page.waitForURL('**/account?done=one')
+    const devices = await page.context().newPage()
+    const link = page.getByRole('link', { name: 'Your devices' })
+    await devices.goto(String(await link.getAttribute('href')))
+    t.ok((await devicesOn(devices)).includes('Command line'))
+    await press(page, 'Undo')
+    await page.getByRole('heading', { name: 'The device is not signed in' }).waitFor()
     t.equal(await run('whoami').exited, '1: Not signed in: the session has ended')
     t.equal(await run('sign-out').exited, '1: Not signed in', 'the token is forgotten')
   })
@@ -291,7 +371,8 @@ function inBrowser(): void {
     t.match(await textOf(here.locator('.lead')), 'Alan M. Turing')
     await here.getByRole('link', { name: 'Connect', exact: true }).click()
     t.equal(await heading(here), 'Connect a device')
-    await here.getByRole('banner').getByRole('button', { name: 'Sign out' }).click()
+    t.equal(await hasFocus(here, '#user_code'), true)
+    await signOutHere(here)
     t.equal(path(here), '/signed-out')
   })
 
@@ -305,12 +386,58 @@ function inBrowser(): void {
 
   t.test('who cancels at the provider comes back to a page that says so', async (t) => {
     const page = await newDevice(t)
-    await page.goto('/auth/local')
+    await page.goto('/profile')
+    await page.getByRole('link', { name: /^Sign in/ }).click()
     await press(page, 'Cancel')
     await page.waitForURL('**/callback?**')
-    t.equal(await heading(page), 'Signing in did not succeed')
-    t.match(await textOf(page.locator('main')), 'GOSESH_ERR_OAUTH_ACCESS_DENIED')
+    t.equal(await heading(page), 'You cancelled signing in')
+    t.equal(await textOf(page.locator('.lead')), 'You are not signed in.')
+    t.notMatch(await textOf(page.locator('main')), 'GOSESH_ERR')
     t.same(await complaintsOf(page), [])
+    await page.getByRole('link', { name: 'Go back' }).click()
+    t.equal(path(page), '/?next=%2Fprofile', 'to the page that was asked for, which asks to sign in')
+    await signIn(page, 'Ada Lovelace')
+    await page.waitForURL('**/profile')
+    await page.goto('/auth/local?next=/auth/device')
+    await press(page, 'Cancel')
+    t.match(await textOf(page.locator('.lead')), 'you are signed in as you were before')
+    await page.getByRole('link', { name: 'Go back' }).click()
+    t.equal(path(page), '/auth/device')
+  })
+
+  t.test('who says 127.0.0.1 for localhost signs in at the first try', async (t) => {
+    const page = await newDevice(t)
+    await page.goto(example.origin.replace('localhost', '127.0.0.1'))
+    await signIn(page, 'Ada Lovelace')
+    await page.waitForURL(`${example.origin}/account`)
+    t.equal(await heading(page), 'Your devices')
+  })
+
+  t.test('every page names the account', async (t) => {
+    const page = await signedIn(t, 'Alan Turing')
+    for (const address of ['/account', '/auth/device', '/sign-out-everywhere', '/nowhere', '/profile']) {
+      await page.goto(address)
+      t.match(await textOf(page.getByRole('banner')), 'Signed in as Alan', address)
+    }
+    example.clock.advance(6 * minute)
+    await page.goto('/profile')
+    t.match(await textOf(page.getByRole('banner')), 'Signed in as Alan', 'to be confirmed')
+  })
+
+  t.test('who has typed too many wrong codes keeps the navigation', async (t) => {
+    const page = await withSession(t, 'guesser', desktop)
+    await page.goto('/auth/device')
+    for (let guesses = 0; guesses < 6; guesses++) {
+      await page.getByRole('textbox').fill('BBBB-BBBB')
+      const answered = page.waitForEvent('domcontentloaded')
+      await press(page, 'Continue')
+      await answered
+    }
+    t.equal(await heading(page), 'The device is not connected')
+    t.match(await textOf(page.getByRole('banner')), 'Signed in as Nameless')
+    t.equal(await page.getByRole('navigation').count(), 1)
+    await page.getByRole('link', { name: 'Type the code again' }).click()
+    t.equal(path(page), '/auth/device')
   })
 
   for (const colorScheme of ['light', 'dark'] as const) {
@@ -327,9 +454,10 @@ function inBrowser(): void {
         }
         t.same(await faintTexts(page), [], page.url())
       }
+      const nobody = { user: null, returnTo: '/' }
       for (const [address, body] of [
-        ['/provider-down', signInErrorPage(new GoseshError('GOSESH_ERR_OAUTH_PROVIDER_UNAVAILABLE'))],
-        ['/too-many-codes', signInErrorPage(new GoseshError('GOSESH_ERR_OAUTH_TOO_MANY_ATTEMPTS'))],
+        ['/provider-down', signInErrorPage(new GoseshError('GOSESH_ERR_OAUTH_PROVIDER_UNAVAILABLE'), nobody)],
+        ['/too-many-codes', signInErrorPage(new GoseshError('GOSESH_ERR_OAUTH_TOO_MANY_ATTEMPTS'), nobody)],
         ['/outage', errorPage(503)],
       ] as const) {
         await page.route(`**${address}`, (route) =>
@@ -351,10 +479,23 @@ function inBrowser(): void {
         await page.goto(address)
         await look()
       }
+      t.equal(await heading(page), 'Choose an account')
       await press(page, 'Sign in as Alan Turing')
       await page.waitForURL('**/account')
-      for (const address of ['/account', '/account?done=others', '/profile', '/auth/device']) {
+      const ofUsers = ['/account', '/account?done=others', '/profile', '/sign-out-others', '/nowhere']
+      for (const address of ofUsers) {
         await page.goto(address)
+        await look()
+      }
+      const started = await fetch(`${example.origin}/auth/device/code`, {
+        method: 'POST',
+        body: new URLSearchParams({ client_id: 'example-cli' }),
+      })
+      const { user_code: code } = (await started.json()) as { user_code: string }
+      await page.goto(`/auth/device?user_code=${code}`)
+      await look()
+      for (const button of ['Continue', 'Allow', 'Undo']) {
+        await press(page, button)
         await look()
       }
       t.same(violations, [])
@@ -370,10 +511,10 @@ function inBrowser(): void {
       'Devices',
       'Name',
       'Connect',
-      'Sign out',
+      'Sign out here',
     ])
     t.same(order.slice(-4), [
-      'Sign out this device',
+      'Sign out here',
       'Sign out everywhere',
       'Connect a device',
       'Sign out here and at the provider',

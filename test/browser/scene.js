@@ -66,7 +66,9 @@ export async function startExample({
   const clock = new MovableClock(startAt)
   const stopProvider = await startLocalProvider(config)
   const database = await openDatabase(':memory:')
-  const app = await buildApp({ origin, provider, database, devicePollInterval, clock })
+  // All browsers of a test have one address.
+  const requestsPerMinute = 60_000
+  const app = await buildApp({ origin, provider, database, devicePollInterval, requestsPerMinute, clock })
   await app.listen({ host, port: config.port })
   return {
     app,

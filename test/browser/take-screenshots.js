@@ -76,8 +76,8 @@ async function shootDevicePages(page, origin) {
   await page.getByRole('button', { name: 'Continue' }).click()
   await shoot(page, 'device-confirm')
   await page.getByRole('button', { name: 'Allow' }).click()
-  await page.getByRole('heading', { name: 'The device is connected' }).waitFor()
-  await shoot(page, 'device-connected')
+  await page.getByRole('heading', { name: 'You allowed the device' }).waitFor()
+  await shoot(page, 'device-allowed')
 }
 
 /**
@@ -104,6 +104,10 @@ async function shootAll(example, newPage) {
   await shoot(page, 'home')
   await page.getByRole('link', { name: 'Sign in' }).click()
   await shoot(page, 'provider')
+  await page.getByRole('button', { name: 'Cancel' }).click()
+  await page.getByRole('heading', { name: 'You cancelled signing in' }).waitFor()
+  await shoot(page, 'cancelled')
+  await page.goto('/auth/local')
   await page.getByRole('button', { name: 'Sign in as Ada Lovelace' }).click()
   await page.waitForURL('**/account')
   await shoot(page, 'account')
@@ -114,6 +118,9 @@ async function shootAll(example, newPage) {
   await page.goto('/profile')
   await shoot(page, 'confirm')
   await page.goto('/account')
+  await page.getByRole('link', { name: 'Sign out all others' }).click()
+  await page.getByRole('heading', { name: 'Sign out all others?' }).waitFor()
+  await shoot(page, 'confirm-sign-out')
   await page.getByRole('button', { name: 'Sign out all others' }).click()
   await mobile.getByRole('heading', { name: 'You are signed out' }).waitFor()
   await shoot(mobile, 'signed-out-elsewhere')

@@ -27,9 +27,11 @@ async function listeningApp(t: Test, options: GoseshOptions = {}, recheckInterva
   const openSocket = async (user = 'ada') => {
     const { cookie, session } = await signIn(app, { user })
     const socket = connect(cookie)
-    const closed = once(socket, 'close').then(([code]) => code as number)
+    const closing = once(socket, 'close')
+    const closed = closing.then(([code]) => code as number)
+    const reason = closing.then(([, why]) => String(why))
     await once(socket, 'open')
-    return { cookie, session: session as Session, socket, closed, echo: echoOf(socket) }
+    return { cookie, session: session as Session, socket, closed, reason, echo: echoOf(socket) }
   }
   return { app, port, connect, openSocket }
 }
@@ -83,6 +85,7 @@ t.test('a socket closes when its session is signed out, and no other does', asyn
   const [one, two, other] = [await openSocket(), await openSocket(), await openSocket('bo')]
   await app.inject({ method: 'POST', url: '/logout', headers: { cookie: one.cookie } })
   t.equal(await one.closed, 4401)
+  t.equal(await one.reason, 'signedOut', 'with why, as far as it is known')
   t.equal(await two.echo('still'), 'ada: still')
   await app.inject({ method: 'POST', url: '/logout-everywhere', headers: { cookie: two.cookie } })
   t.equal(await two.closed, 4401)

@@ -11,10 +11,14 @@ let delay = firstDelay
 /** @type {string | null} */
 let userId = null
 
-function showEnded() {
+/** @param {string} by Who ended it, as the server said with the close of the socket; empty: it did not. */
+function showEnded(by) {
   main.replaceChildren(ended.content.cloneNode(true))
   main.classList.add('narrow')
-  for (const part of document.querySelectorAll('header nav, header form')) part.remove()
+  const texts = /** @type {HTMLElement[]} */ ([...main.querySelectorAll('[data-by]')])
+  const shown = texts.find(({ dataset }) => dataset.by === by) ?? texts[0]
+  for (const text of texts) if (text !== shown) text.remove()
+  for (const part of document.querySelectorAll('header nav, header .account, header form')) part.remove()
   const heading = /** @type {HTMLElement} */ (main.querySelector('h1'))
   document.title = `${heading.textContent} · gosesh example`
   // What was under the focus is gone, and a screen reader is to say what came instead.
@@ -30,9 +34,9 @@ async function whoIsThere() {
 }
 
 /** This browser may have signed in anew in another tab: the session is another one then, and so may be the user. */
-async function lookAgain() {
+async function lookAgain(by = '') {
   const now = await whoIsThere()
-  if (now.signedOut) return showEnded()
+  if (now.signedOut) return showEnded(by)
   if (now.userId !== null && userId !== null && now.userId !== userId) return location.reload()
   userId ??= now.userId
   connect()
@@ -44,9 +48,9 @@ function connect() {
     delay = firstDelay
     main.dataset.live = 'yes'
   })
-  socket.addEventListener('close', ({ code }) => {
+  socket.addEventListener('close', ({ code, reason }) => {
     delete main.dataset.live
-    if (code === sessionEnded) return lookAgain()
+    if (code === sessionEnded) return lookAgain(reason)
     setTimeout(lookAgain, delay)
     delay = Math.min(delay * 2, longestDelay)
   })

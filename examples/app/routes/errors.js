@@ -1,4 +1,5 @@
 // @ts-check
+import { viewerOf } from '../viewer.js'
 import { errorPage, notFoundPage } from '../views/notices.js'
 import { sendPage } from '../views/send-page.js'
 
@@ -12,8 +13,9 @@ function isApi({ url }) {
  * the store does not: the visitor is still signed in, and is told to try again.
  *
  * @param {import('fastify').FastifyInstance} app
+ * @param {{ profiles: import('../profiles.js').Profiles }} options
  */
-export function handleErrors(app) {
+export function handleErrors(app, { profiles }) {
   app.setErrorHandler(
     /** @param {import('fastify').FastifyError} error */
     (error, request, reply) => {
@@ -21,13 +23,13 @@ export function handleErrors(app) {
       if (error.code === 'GOSESH_ERR_UNAUTHENTICATED') return reply.redirect('/signed-out?ended', 303)
       const statusCode = error.statusCode ?? 500
       if (statusCode >= 500) request.log.error({ err: error }, 'a page failed')
-      return sendPage(reply.code(statusCode), errorPage(statusCode))
+      return sendPage(reply.code(statusCode), errorPage(statusCode, viewerOf(profiles, request)))
     },
   )
   app.setNotFoundHandler((request, reply) => {
     if (isApi(request)) {
       return reply.code(404).send({ statusCode: 404, error: 'Not Found', message: 'No such route' })
     }
-    return sendPage(reply.code(404), notFoundPage())
+    return sendPage(reply.code(404), notFoundPage(viewerOf(profiles, request)))
   })
 }

@@ -1,14 +1,18 @@
 // @ts-check
 
+import { confirmAllPage, confirmOthersPage } from '../views/confirm-sign-out.js'
+import { sendPage } from '../views/send-page.js'
+
 const required = { config: { session: { required: true } } }
 
 /**
  * What the buttons of the account page do. Every change is a POST from a form, answered with a redirect; gosesh refuses
- * those that a page of another origin sends.
+ * those that a page of another origin sends. What ends many sessions at once asks first.
  *
  * @param {import('fastify').FastifyInstance} app
+ * @param {{ profiles: import('../profiles.js').Profiles }} options
  */
-export async function sessionRoutes(app) {
+export async function sessionRoutes(app, { profiles }) {
   app.post(
     '/sessions/:id/sign-out',
     required,
@@ -24,6 +28,17 @@ export async function sessionRoutes(app) {
       return reply.redirect('/account?done=one', 303)
     },
   )
+
+  for (const [url, page] of /** @type {const} */ ([
+    ['/sign-out-others', confirmOthersPage],
+    ['/sign-out-everywhere', confirmAllPage],
+  ])) {
+    app.get(url, { onRequest: app.redirectToSignIn() }, async (request, reply) => {
+      const { userId } = request.requireSession()
+      const { length: count } = await app.gosesh.listUserSessions(userId)
+      return sendPage(reply, page({ user: profiles.get(userId), count }))
+    })
+  }
 
   app.post('/sign-out-others', required, async (request, reply) => {
     const { id, userId } = request.requireSession()

@@ -1,4 +1,5 @@
 // @ts-check
+import { distinctNames } from '../devices.js'
 import { html } from './html.js'
 import { deviceIcon } from './icons.js'
 import { layout } from './layout.js'
@@ -7,29 +8,39 @@ import { timeAgo, timeOf } from './times.js'
 /** @typedef {import('../session-view.js').SessionView} SessionView */
 /** @typedef {import('../profiles.js').Profile} Profile */
 
+/** Who ended it, as far as the server has told the script; without that, the first. */
+const endings = /** @type {const} */ ([
+  { by: 'unknown', text: 'Your session has ended: by its time, or because it was signed out.' },
+  { by: 'here', text: 'You signed out in another tab or window of this browser.' },
+  { by: 'elsewhere', text: 'This device was signed out from another one.' },
+  { by: 'provider', text: 'The provider that you sign in with has ended your session.' },
+  { by: 'expired', text: 'Your session has ended by its time.' },
+])
+
 /** What the script shows in place of the page once its session has ended. */
 const endedTemplate = html`<template id="ended">
       <section class="card hero">
         <h1 tabindex="-1">You are signed out</h1>
-        <p class="lead">This device was signed out from another one.</p>
+        ${endings.map(({ by, text }) => html`<p class="lead" data-by="${by}">${text}</p>`)}
         <a class="button primary wide" href="/">Sign in again</a>
       </section>
     </template>`
 
 /**
  * @param {SessionView} session
+ * @param {string} name
  * @param {Date} now
  */
-function deviceItem({ id, current, device, createdAt, lastActivityAt }, now) {
+function deviceItem({ id, current, device, createdAt, lastActivityAt }, name, now) {
   return html`<li${current && html` class="current"`}>
           ${deviceIcon(device.kind)}
           <div>
-            <p class="device">${device.name}${current && html` <span class="badge">This device</span>`}</p>
+            <p class="device">${name}${current && html` <span class="badge">This device</span>`}</p>
             <p class="quiet">Active ${timeAgo(lastActivityAt, now)}</p>
             <p class="quiet">Signed in ${timeOf(createdAt)}</p>
           </div>
           <form method="post" action="/sessions/${id}/sign-out">
-            <button>Sign out<span class="unseen"> ${current ? 'this device' : device.name}</span></button>
+            <button>${current ? 'Sign out here' : html`Sign out<span class="unseen"> ${name}</span>`}</button>
           </form>
         </li>`
 }
@@ -37,12 +48,12 @@ function deviceItem({ id, current, device, createdAt, lastActivityAt }, now) {
 /** @param {number} others */
 function allButtons(others) {
   return html`<div class="actions">
-        <form method="post" action="/sign-out-others">
-          <button class="primary"${others === 0 && html` disabled`}>Sign out all others</button>
-        </form>
-        <form method="post" action="/sign-out-everywhere">
-          <button class="danger">Sign out everywhere</button>
-        </form>
+        ${
+          others === 0
+            ? html`<button disabled>Sign out all others</button>`
+            : html`<a class="button primary" href="/sign-out-others">Sign out all others</a>`
+        }
+        <a class="button danger" href="/sign-out-everywhere">Sign out everywhere</a>
       </div>`
 }
 
@@ -55,6 +66,7 @@ function allButtons(others) {
  * @param {Date} state.now
  */
 export function accountPage({ user, sessions, notice, cliCommand, now }) {
+  const names = distinctNames(sessions)
   const others = sessions.filter(({ current }) => !current).length
   return layout({
     title: 'Your devices',
@@ -70,7 +82,7 @@ export function accountPage({ user, sessions, notice, cliCommand, now }) {
       <section class="card" aria-labelledby="devices">
         <h2 id="devices">${others === 0 ? 'Signed in on this device only' : `Signed in on ${others + 1} devices`}</h2>
         <ul class="devices">
-        ${sessions.map((session) => deviceItem(session, now))}
+        ${sessions.map((session) => deviceItem(session, names.get(session.id) ?? '', now))}
         </ul>
         ${allButtons(others)}
       </section>

@@ -15,6 +15,6 @@ export function devicePage({ user, title, body }) {
     title,
     user,
     page: 'device',
-    main: html`<main id="main" class="narrow card"><h1>${title}</h1>${new Html(body)}</main>`,
+    main: html`<main id="main" class="narrow card connect"><h1>${title}</h1>${new Html(body)}</main>`,
   })
 }

@@ -28,18 +28,19 @@ function navigation(page) {
 }
 
 /**
- * The bar at the top; without a user, nothing but the name.
+ * The bar at the top, with the account; without a user, nothing but the name.
  *
  * @param {{ user: Profile | null, page: PageName }} state
  */
 function headerOf({ user, page }) {
   return html`<a class="skip" href="#main">Skip to the content</a>
     <header class="bar">
-      <a class="brand" href="/"><img src="/public/icon.svg" alt="" width="28" height="28">gosesh example</a>
+      <a class="brand" href="/"><img src="/public/icon.svg" alt="" width="28" height="28"><span>gosesh example</span></a>
       ${
         user !== null &&
         html`${navigation(page)}
-      <form method="post" action="/auth/sign-out"><button>Sign out</button></form>`
+      <p class="account"><span class="unseen">Signed in as </span>${user.name}</p>
+      <form method="post" action="/auth/sign-out"><button>Sign out here</button></form>`
       }
     </header>`
 }

@@ -21,45 +21,61 @@ export function signedOutPage({ signInUrl, ended }) {
 }
 
 /**
- * @param {string} title
- * @param {string} text
- * @param {{ link?: string, code?: string }} [more] What the way back is called, and what to tell the support.
+ * @typedef {object} Problem
+ * @property {string} title
+ * @property {string} text
+ * @property {import('../profiles.js').Profile | null} [user]
+ * @property {string} [url] The way back, by default to the start.
+ * @property {string} [link] What it is called.
+ * @property {string} [code] What to tell the support.
  */
-function problemPage(title, text, { link = 'Back to the start', code } = {}) {
+
+/** @param {Problem} problem */
+function problemPage({ title, text, user = null, url = '/', link = 'Back to the start', code }) {
   return layout({
     title,
+    user,
     main: html`<main id="main" class="narrow">
       <section class="card hero">
         <h1>${title}</h1>
         <p class="lead">${text}</p>
-        <a class="button primary wide" href="/">${link}</a>
+        <a class="button primary wide" href="${url}">${link}</a>
         ${code !== undefined && html`<p class="quiet"><code>${code}</code></p>`}
       </section>
     </main>`,
   })
 }
 
-/** @param {number} statusCode */
-export function errorPage(statusCode) {
+/**
+ * @param {number} statusCode
+ * @param {Problem['user']} [user]
+ */
+export function errorPage(statusCode, user) {
   if (statusCode === 503) {
-    return problemPage(
-      'Please try again in a moment',
-      'The sessions cannot be reached just now. You are not signed out.',
-      { link: 'Try again' },
-    )
+    const text = 'The sessions cannot be reached just now. You are not signed out.'
+    return problemPage({ title: 'Please try again in a moment', text, user, link: 'Try again' })
   }
-  if (statusCode === 429) return problemPage('Too many requests', 'Wait a minute, and try again.')
-  return problemPage('That did not work', `The server answered ${statusCode}.`)
+  if (statusCode === 429) {
+    return problemPage({ title: 'Too many requests', text: 'Wait a minute, and try again.', user })
+  }
+  return problemPage({ title: 'That did not work', text: `The server answered ${statusCode}.`, user })
 }
 
-export function notFoundPage() {
-  return problemPage('There is no such page', 'The address may be wrong, or old.')
+/** @param {Problem['user']} [user] */
+export function notFoundPage(user) {
+  return problemPage({ title: 'There is no such page', text: 'The address may be wrong, or old.', user })
 }
 
-/** @param {import('gosesh').GoseshErrorCode} code */
-function titleOf(code) {
-  if (code === 'GOSESH_ERR_OAUTH_TOO_MANY_ATTEMPTS') return 'The device is not connected'
-  return code.startsWith('GOSESH_ERR_OAUTH_') ? 'Signing in did not succeed' : 'That did not work'
+/**
+ * Who cancels at the provider has done nothing wrong, and goes back to where they were.
+ *
+ * @param {Problem['user']} user
+ * @param {string} returnTo
+ */
+function cancelledPage(user, returnTo) {
+  const text =
+    user === null ? 'You are not signed in.' : 'Nothing has changed: you are signed in as you were before.'
+  return problemPage({ title: 'You cancelled signing in', text, user, url: returnTo, link: 'Go back' })
 }
 
 /**
@@ -78,7 +94,16 @@ function textOf({ code, statusCode, message }) {
  * What a route of gosesh/oauth shows that failed: a sign-in, a sign-out, a device's code.
  *
  * @param {import('gosesh').GoseshError} error
+ * @param {{ user: import('../profiles.js').Profile | null, returnTo: string }} context
  */
-export function signInErrorPage(error) {
-  return problemPage(titleOf(error.code), textOf(error), { code: error.code })
+export function signInErrorPage(error, { user, returnTo }) {
+  const { code } = error
+  const text = textOf(error)
+  if (code === 'GOSESH_ERR_OAUTH_ACCESS_DENIED') return cancelledPage(user, returnTo)
+  if (code === 'GOSESH_ERR_OAUTH_TOO_MANY_ATTEMPTS') {
+    const again = { url: '/auth/device', link: 'Type the code again' }
+    return problemPage({ title: 'The device is not connected', text, user, ...again, code })
+  }
+  const title = code.startsWith('GOSESH_ERR_OAUTH_') ? 'Signing in did not succeed' : 'That did not work'
+  return problemPage({ title, text, user, code })
 }
