@@ -32,7 +32,12 @@ export interface ProviderOptions {
 export interface OidcOptions extends ProviderOptions {
   /** `https://login.acme.example`, exactly as the provider writes it. */
   readonly issuer: string
-  /** Clients of the same provider whose ID tokens `POST /auth/:provider/token` takes beside `clientId`. Default: none. */
+  /**
+   * Turns on `POST /auth/:provider/token`, where an application of a device exchanges an ID token that it got by itself.
+   * Each ID token is good once, up to ten minutes after it was issued. Default: `false`.
+   */
+  readonly idTokenExchange?: boolean | undefined
+  /** Clients of the same provider whose ID tokens that route takes beside `clientId`. Default: none. */
   readonly nativeClientIds?: readonly string[] | undefined
   /** `form_post`: the provider answers with a POST from its own page, as Apple does. Default: `query`. */
   readonly responseMode?: 'query' | 'form_post' | undefined
@@ -52,7 +57,10 @@ export interface OAuth2Options extends ProviderOptions {
   readonly tokenEndpoint: string
   /** Asked with the access token; answers with a JSON object. */
   readonly profileEndpoint: string
-  /** The part of the profile that names the user at this provider for ever; a number is written out. */
+  /**
+   * The part of the profile that names the user at this provider for ever: a text, or a whole number, which is written
+   * out. Numbers too large for JavaScript are in the profile as strings of their digits.
+   */
   readonly subject: (profile: OAuthProfile) => unknown
   /** Permits plain-http endpoints: whoever is on the way can sign in as anybody. For tests. Default: `false`. */
   readonly dangerouslyAllowInsecureEndpoints?: boolean | undefined
@@ -75,6 +83,7 @@ interface ProviderBase {
 export interface OidcProvider extends ProviderBase {
   readonly kind: 'oidc'
   readonly issuer: string
+  readonly idTokenExchange: boolean
   readonly nativeClientIds: readonly string[]
   readonly responseMode: 'query' | 'form_post'
   readonly userInfo: boolean
@@ -248,7 +257,7 @@ export interface OAuthOptions {
     | ((signIn: OAuthSignIn, request: FastifyRequest) => SignInDecision | Promise<SignInDecision>)
     | undefined
   /** Kept with each session beside `provider` and the `oidc_` keys. */
-  readonly metadata?: ((request: FastifyRequest) => SessionMetadata) | undefined
+  readonly metadata?: ((request: FastifyRequest) => SessionMetadata | Promise<SessionMetadata>) | undefined
   /** The HTML of the page for an error. Default: a short page. */
   readonly errorPage?:
     | ((error: GoseshError, request: FastifyRequest, context: ErrorPageContext) => string | Promise<string>)

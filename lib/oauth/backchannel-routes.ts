@@ -32,11 +32,12 @@ export function backchannelRoutes(
     const { logout_token: text } = fieldsOf(request.body)
     if (text === undefined) throw unverifiedError('there is no logout_token')
     const token = await verifier.verifyLogoutToken(text)
-    if (!seen.add(token)) throw unverifiedError('the logout token was used before')
+    const key = `${token.iss}\n${token.jti}`
+    if (!seen.add(key)) throw unverifiedError('the logout token was used before')
     try {
       return await endSessions(token)
     } catch (error) {
-      seen.forget(token)
+      seen.forget(key)
       throw error
     }
   }

@@ -7,6 +7,7 @@ import type {
   OidcProvider,
 } from '../../types/oauth.js'
 import { GoseshError } from '../errors.js'
+import { parseExactJson } from './exact-json.js'
 import { withProvider } from './failure.js'
 import type { Libraries } from './libraries.js'
 import type { Transaction } from './transaction.js'
@@ -42,11 +43,14 @@ export function answersByPost(provider: OAuthProvider): boolean {
   return provider.kind === 'oidc' && provider.responseMode === 'form_post'
 }
 
-/** A non-empty text or a number, as text. */
+/**
+ * A non-empty text or a whole number, as text. A number past `Number.MAX_SAFE_INTEGER` has been rounded, so it may be the id
+ * of somebody else.
+ */
 function subjectOf(provider: OAuthProvider, profile: OAuthProfile): string {
   const subject = provider.subject(profile)
   if (typeof subject === 'string' && subject !== '') return subject
-  if (typeof subject === 'number' && Number.isFinite(subject)) return String(subject)
+  if (Number.isSafeInteger(subject)) return String(subject)
   throw new GoseshError('GOSESH_ERR_OAUTH_PROVIDER', { cause: new Error('the profile names no user') })
 }
 
@@ -119,7 +123,8 @@ export class ProviderClient<P extends OAuthProvider = OAuthProvider> {
     const openId = this.provider.kind === 'oidc' ? { expectedNonce: nonce, idTokenExpected: true } : {}
     const { profile, ...proof } = await withProvider(async () => {
       const tokens = await this.#client.authorizationCodeGrant(configuration, url, { ...checks, ...openId })
-      const claims = tokens.claims() ?? null
+      // Only an OpenID provider's ID token was verified; what another one calls so says nothing.
+      const claims = (this.provider.kind === 'oidc' && tokens.claims()) || null
       return { profile: await this.#profile(configuration, tokens.access_token, claims), claims, tokens }
     })
     return this.signIn(profile, proof)
@@ -182,8 +187,10 @@ export class ProviderClient<P extends OAuthProvider = OAuthProvider> {
     if (provider.kind === 'oauth2') return await this.#fetchProfile(configuration, accessToken, provider)
     const verified = claims as NonNullable<typeof claims>
     if (!provider.userInfo) return verified
-    // What is signed stands.
-    return { ...(await this.#client.fetchUserInfo(configuration, accessToken, verified.sub)), ...verified }
+    const userInfo = await this.#client.fetchUserInfo(configuration, accessToken, verified.sub)
+    // What is signed stands. Whether an address is verified is said by the one that names the address.
+    const { email_verified: _, ...rest } = userInfo
+    return { ...('email' in verified ? rest : userInfo), ...verified }
   }
 
   async #fetchProfile(
@@ -200,7 +207,7 @@ export class ProviderClient<P extends OAuthProvider = OAuthProvider> {
       new Headers({ accept: 'application/json' }),
     )
     const { status } = response
-    const body: unknown = response.ok ? await response.json() : null
+    const body: unknown = response.ok ? parseExactJson(await response.text()) : null
     if (typeof body === 'object' && body !== null) return body as OAuthProfile
     throw Object.assign(new Error('the profile endpoint gave no profile'), { status })
   }

@@ -43,6 +43,6 @@ export async function identify(
       'userId' in decision
         ? (decision.userId as string)
         : await app.gosesh.upsertUser(`${provider}|${subject}`),
-    metadata: { ...metadata(request), ...decision.metadata, ...providerMetadata(signIn) },
+    metadata: { ...(await metadata(request)), ...decision.metadata, ...providerMetadata(signIn) },
   }
 }

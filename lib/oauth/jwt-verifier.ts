@@ -19,8 +19,8 @@ export interface LogoutToken {
 const logoutEvent = 'http://schemas.openid.net/event/backchannel-logout'
 /** Seconds by which clocks may differ. */
 const clockTolerance = 30
-/** Milliseconds for which a logout token is good, whatever its own expiry. */
-export const maxLogoutTokenAge = 600_000
+/** Milliseconds for which a token is good that reaches the application in this way, whatever its own expiry. */
+export const maxTokenAge = 600_000
 
 /** Verifies tokens that reach the application other than from the token endpoint. */
 export class JwtVerifier {
@@ -54,11 +54,7 @@ export class JwtVerifier {
 
   /** OpenID Connect Back-Channel Logout 1.0, section 2.6. */
   async verifyLogoutToken(token: string): Promise<LogoutToken> {
-    const { type, claims } = await this.#verify(
-      token,
-      ['iss', 'aud', 'iat', 'jti', 'events'],
-      maxLogoutTokenAge,
-    )
+    const { type, claims } = await this.#verify(token, ['iss', 'aud', 'iat', 'jti', 'events'])
     if (type !== 'jwt' && type !== 'logout+jwt')
       throw unverifiedError('the token is typed as no logout token')
     const { iss, jti, sub, sid, events } = claims
@@ -72,11 +68,7 @@ export class JwtVerifier {
     return { iss, jti, sub, sid } as LogoutToken
   }
 
-  async #verify(
-    token: string,
-    requiredClaims: string[],
-    maxAge?: number,
-  ): Promise<{ type: string; claims: Claims }> {
+  async #verify(token: string, requiredClaims: string[]): Promise<{ type: string; claims: Claims }> {
     const { provider } = this.#client
     const { issuer, keys } = await this.#trusted()
     const { payload, protectedHeader } = await withProvider(() =>
@@ -84,7 +76,7 @@ export class JwtVerifier {
         requiredClaims,
         clockTolerance,
         currentDate: new Date(this.#settings.clock.now()),
-        ...(maxAge === undefined ? {} : { maxTokenAge: maxAge / 1_000 }),
+        maxTokenAge: maxTokenAge / 1_000,
       }),
     )
     // Entra ID has one set of metadata for all tenants, with a template for the issuer.

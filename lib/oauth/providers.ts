@@ -20,6 +20,7 @@ const commonKeys: readonly (keyof ProviderOptions)[] = [
 const oidcKeys: readonly (keyof OidcOptions)[] = [
   ...commonKeys,
   'issuer',
+  'idTokenExchange',
   'nativeClientIds',
   'responseMode',
   'userInfo',
@@ -112,6 +113,7 @@ export function oidc(options: OidcOptions): OidcProvider {
     kind: 'oidc',
     ...common,
     issuer: checkUrl(`${name}.issuer`, options.issuer, { allowed: allowInsecure, option }),
+    idTokenExchange: checkBoolean(`${name}.idTokenExchange`, options.idTokenExchange ?? false),
     nativeClientIds: checkTexts(`${name}.nativeClientIds`, nativeClientIds, 'a client id'),
     responseMode,
     userInfo: checkBoolean(`${name}.userInfo`, options.userInfo ?? false),

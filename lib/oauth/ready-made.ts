@@ -4,7 +4,8 @@ import { checkFunction, checkText } from './check-options.js'
 import { oauth2, oidc } from './providers.js'
 
 /** A ready-made OpenID provider's options: all but what is known about it. */
-export type KnownOidcOptions = ProviderOptions & Pick<OidcOptions, 'nativeClientIds' | 'userInfo'>
+export type KnownOidcOptions = ProviderOptions &
+  Pick<OidcOptions, 'idTokenExchange' | 'nativeClientIds' | 'userInfo'>
 
 export interface MicrosoftOptions extends KnownOidcOptions {
   /** A tenant's id or domain, or `common`, `organizations`, `consumers`. Default: `common`. */
@@ -27,6 +28,14 @@ export function google(options: KnownOidcOptions): OidcProvider {
   return oidc({ issuer: 'https://accounts.google.com', ...byPost(options) })
 }
 
+/** The tenant of all personal Microsoft accounts. */
+const personalAccounts = '9188040d-6c67-4c5b-b112-36a304b66dad'
+
+/** The address of `organizations` verifies tokens of personal accounts, too; who asks for it wants none. */
+function isWithin(tenant: string, tid: string): boolean {
+  return tenant.toLowerCase() !== 'organizations' || tid.toLowerCase() !== personalAccounts
+}
+
 /**
  * Microsoft Entra ID and Microsoft accounts. The subject is `<tenant id>.<sub>`: with `common` each tenant is an issuer
  * of its own. Throws `GOSESH_ERR_OPTION`. learn.microsoft.com/entra/identity-platform/v2-protocols-oidc
@@ -36,7 +45,7 @@ export function microsoft({ tenant = 'common', ...options }: MicrosoftOptions): 
   return oidc({
     issuer: `https://login.microsoftonline.com/${checked}/v2.0`,
     // Without the scope `profile` there is no `tid`: then the token names nobody.
-    subject: ({ tid, sub }) => (typeof tid === 'string' ? `${tid}.${sub}` : ''),
+    subject: ({ tid, sub }) => (typeof tid === 'string' && isWithin(checked, tid) ? `${tid}.${sub}` : ''),
     ...byPost(options),
   })
 }

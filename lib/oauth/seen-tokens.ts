@@ -1,10 +1,10 @@
 import type { Clock } from '../../types/options.js'
-import { type LogoutToken, maxLogoutTokenAge } from './jwt-verifier.js'
+import { maxTokenAge } from './jwt-verifier.js'
 
 /** The oldest gives way. */
 const maxRemembered = 10_000
 
-/** The logout tokens that this process obeyed, for as long as they would verify. */
+/** The tokens that this process took, each by a text of its own, for as long as they would verify. */
 export class SeenTokens {
   readonly #clock: Clock
   readonly #until = new Map<string, number>()
@@ -18,20 +18,19 @@ export class SeenTokens {
   }
 
   /** Whether the token is new. */
-  add({ iss, jti }: LogoutToken): boolean {
+  add(key: string): boolean {
     const now = this.#clock.now()
-    for (const [key, until] of this.#until) {
+    for (const [oldest, until] of this.#until) {
       if (until > now && this.#until.size < maxRemembered) break
-      this.#until.delete(key)
+      this.#until.delete(oldest)
     }
-    const key = `${iss}\n${jti}`
     if (this.#until.has(key)) return false
     // The clocks' tolerance on top, doubled.
-    this.#until.set(key, now + maxLogoutTokenAge + 60_000)
+    this.#until.set(key, now + maxTokenAge + 60_000)
     return true
   }
 
-  forget({ iss, jti }: LogoutToken): void {
-    this.#until.delete(`${iss}\n${jti}`)
+  forget(key: string): void {
+    this.#until.delete(key)
   }
 }

@@ -1,10 +1,13 @@
+import { hash } from 'node:crypto'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Session, SessionToken } from '../../types/session.js'
 import { GoseshError } from '../errors.js'
 import type { OidcClient } from './clients.js'
+import { unverifiedError } from './failure.js'
 import { fieldsOf } from './form.js'
 import { identify } from './identity.js'
 import { refuseCrossOrigin } from './same-origin.js'
+import { SeenTokens } from './seen-tokens.js'
 import type { OAuthSettings } from './settings.js'
 
 /** What a client that keeps the token itself is told. */
@@ -34,6 +37,8 @@ export function tokenRoutes(
   settings: OAuthSettings,
   clients: readonly OidcClient[],
 ): void {
+  const seen = new SeenTokens(settings.clock)
+
   const exchange = async (
     { client, verifier }: OidcClient,
     request: FastifyRequest,
@@ -46,11 +51,15 @@ export function tokenRoutes(
       })
     }
     const claims = await verifier.verifyIdToken(idToken, nonce)
+    // Without the signature, of which there may be more than one for the same content.
+    if (!seen.add(hash('sha256', idToken.slice(0, idToken.lastIndexOf('.'))))) {
+      throw unverifiedError('the ID token was used before')
+    }
     const signIn = client.signIn(claims, { claims, tokens: { id_token: idToken } })
     const { userId, metadata } = await identify(signIn, request, settings, routes)
     return answer(await routes.gosesh.createSession(userId, { metadata }))
   }
-  for (const client of clients) {
+  for (const client of clients.filter(({ client }) => client.provider.idTokenExchange)) {
     routes.post(`/${client.client.name}/token`, { config: { session: false } }, (request) =>
       exchange(client, request),
     )

@@ -92,7 +92,8 @@ t.test('the documented routes are the real ones', async (t) => {
     for (const name of [method].flat()) routes.push(`${name} ${path}`)
   })
   await app.register(gosesh)
-  const posting = oidc({ issuer: 'https://login.acme.example', clientId: 'app', responseMode: 'form_post' })
+  const issuer = 'https://login.acme.example'
+  const posting = oidc({ issuer, clientId: 'app', responseMode: 'form_post', idTokenExchange: true })
   const providers = { acme, posting }
   await app.register(oauth, {
     ...required,

@@ -10,6 +10,7 @@ import { recordingLogger } from '../helpers/logger.js'
 const acme = oidc({
   issuer: 'https://login.acme.example',
   clientId: 'app',
+  idTokenExchange: true,
   fetch: async () => {
     throw new TypeError('fetch failed')
   },

@@ -12,6 +12,7 @@ import {
   microsoft,
   type OAuth2Options,
   type OAuthProvider,
+  type OAuthSignIn,
   oauth2,
   twitch,
 } from '../../lib/oauth/index.js'
@@ -85,7 +86,7 @@ t.test('a provider of OAuth 2 without OpenID', async (t) => {
   const hub = await startHub(t)
   const origin = await appOrigin()
   const button = `${origin}/auth/hub`
-  const seen: unknown[] = []
+  const seen: OAuthSignIn[] = []
   const app = await startApp(t, {
     origin,
     providers: {
@@ -153,6 +154,8 @@ t.test('a provider of OAuth 2 without OpenID', async (t) => {
       [200, '{"id":""}', '502 GOSESH_ERR_OAUTH_PROVIDER'],
       [200, '{"id":null}', '502 GOSESH_ERR_OAUTH_PROVIDER'],
       [200, '{"id":true}', '502 GOSESH_ERR_OAUTH_PROVIDER'],
+      [200, '{"id":1.5}', '502 GOSESH_ERR_OAUTH_PROVIDER'],
+      [200, '{"id":1e300}', '502 GOSESH_ERR_OAUTH_PROVIDER'],
       [200, 'null', '502 GOSESH_ERR_OAUTH_PROVIDER'],
       [200, 'no JSON', '502 GOSESH_ERR_OAUTH_PROVIDER'],
       [403, '{"message":"rate limit"}', '502 GOSESH_ERR_OAUTH_PROVIDER'],
@@ -165,7 +168,39 @@ t.test('a provider of OAuth 2 without OpenID', async (t) => {
     hub.profile = { status: 200, body: '{"id":"text"}' }
     t.equal((await visit()).status, 303)
   })
+
+  t.test('whose ids are larger than a number can be keeps its users apart', async (t) => {
+    const users = new Set<string>()
+    for (const id of ['9007199254740992', '9007199254740993', '-9007199254740993']) {
+      hub.profile = { status: 200, body: `{"id":${id},"text":"9007199254740993 \\" 9007199254740994"}` }
+      t.equal((await visit()).status, 303)
+      users.add(String(seen.at(-1)?.subject))
+      t.equal(seen.at(-1)?.profile.text, '9007199254740993 " 9007199254740994', 'texts are left alone')
+    }
+    t.same([...users], ['9007199254740992', '9007199254740993', '-9007199254740993'])
+  })
+
+  t.test('is not believed if its token endpoint gives an ID token, which nothing verifies', async (t) => {
+    const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
+    const claims = {
+      iss: `${hub.url}/login/oauth`,
+      aud: 'hub-client',
+      sub: 'root',
+      iat: now(),
+      exp: now() + 60,
+    }
+    const id_token = `${part({ alg: 'RS256' })}.${part(claims)}.AAAA`
+    hub.profile = { status: 200, body: '{"id":583231}' }
+    hub.token = { access_token: 'gho_x', token_type: 'bearer', id_token }
+    t.equal((await visit()).status, 303)
+    t.equal(seen.at(-1)?.claims, null)
+    hub.token = null
+  })
 })
+
+function now(): number {
+  return Math.floor(Date.now() / 1_000)
+}
 
 t.test('what the application throws while it reads a profile is its own', async (t) => {
   const hub = await startHub(t)
@@ -270,6 +305,7 @@ async function simulated(
   address: string,
   change: (answer: Record<string, unknown>) => object,
   issuer = address,
+  userInfo: object = {},
 ) {
   const { publicKey, privateKey } = await generateKeyPair('RS256')
   const jwks = { keys: [{ ...(await exportJWK(publicKey)), alg: 'RS256', kid: 'k' }] }
@@ -277,10 +313,15 @@ async function simulated(
   const send: CustomFetch = async (url) => {
     const { pathname } = new URL(url)
     if (pathname.endsWith('/openid-configuration')) {
-      const endpoints = { jwks_uri: `${address}/keys`, token_endpoint: `${address}/token` }
+      const endpoints = {
+        jwks_uri: `${address}/keys`,
+        token_endpoint: `${address}/token`,
+        userinfo_endpoint: `${address}/userinfo`,
+      }
       return Response.json({ issuer, authorization_endpoint: `${address}/authorize`, ...endpoints })
     }
     if (pathname.endsWith('/keys')) return Response.json(jwks)
+    if (pathname.endsWith('/userinfo')) return Response.json(userInfo)
     const id_token = await new SignJWT(claims)
       .setProtectedHeader({ alg: 'RS256', kid: 'k' })
       .setIssuedAt()
@@ -308,6 +349,39 @@ async function simulated(
     },
   }
 }
+
+t.test('an address and whether it is verified come from one source', async (t) => {
+  const address = 'https://accounts.google.com'
+  for (const [inToken, inUserInfo, expected] of [
+    [
+      { email: 'ada@work.example' },
+      { email: 'ada@home.example', email_verified: true },
+      { email: 'ada@work.example' },
+    ],
+    [
+      {},
+      { email: 'ada@home.example', email_verified: true },
+      { email: 'ada@home.example', email_verified: true },
+    ],
+    [
+      { email: 'ada@work.example', email_verified: false },
+      { email_verified: true },
+      { email: 'ada@work.example', email_verified: false },
+    ],
+  ] as const) {
+    const { send, answer } = await simulated(address, (body) => body, address, { sub: 'AAA', ...inUserInfo })
+    const origin = await appOrigin()
+    const profiles: Record<string, unknown>[] = []
+    const providers = { google: google({ clientId: 'c', clientSecret: 's', fetch: send, userInfo: true }) }
+    await startApp(t, { origin, providers, onSignIn: ({ profile }) => void profiles.push(profile) })
+    const browser = new Browser()
+    const url = locationOf(await browser.get(`${origin}/auth/google`))
+    const { callback, form } = answer(url, 'AAA', inToken)
+    t.equal((await browser.get(`${callback}?${new URLSearchParams(form)}`)).status, 303)
+    const { email, email_verified } = profiles[0] ?? {}
+    t.same({ email, ...(email_verified !== undefined && { email_verified }) }, expected)
+  }
+})
 
 t.test('Twitch, which says scope as a list', async (t) => {
   const client = { clientId: 'c', clientSecret: 's' }
@@ -354,6 +428,20 @@ t.test('Microsoft, where each tenant is an issuer of its own', async (t) => {
   })
   const other = await visit(new Browser(), issuer('another-tenant'))
   t.equal(await errorOf(other), '400 GOSESH_ERR_OAUTH_VERIFICATION')
+})
+
+t.test('Microsoft organizations without personal accounts', async (t) => {
+  const personal = '9188040d-6c67-4c5b-b112-36a304b66dad'
+  for (const [tenant, tid, named] of [
+    ['organizations', 'a-tenant', true],
+    ['organizations', personal, false],
+    ['Organizations', personal.toUpperCase(), false],
+    ['common', personal, true],
+    ['consumers', personal, true],
+  ] as const) {
+    const { subject } = microsoft({ clientId: 'c', tenant })
+    t.equal(subject({ tid, sub: 'AAA' }), named ? `${tid}.AAA` : '', `${tenant}: ${tid}`)
+  }
 })
 
 t.test('Apple, which posts from its own page and wants a fresh secret', async (t) => {

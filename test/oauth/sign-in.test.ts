@@ -200,7 +200,7 @@ t.test('onSignIn', async (t) => {
   const { app, origin, server, browser, button } = await scene(
     t,
     {
-      metadata: (request) => ({ agent: String(request.headers['user-agent']), plan: 'free' }),
+      metadata: async (request) => ({ agent: String(request.headers['user-agent']), plan: 'free' }),
       onSignIn: async (signIn, request) => {
         seen.push({ ...signIn, by: request.session?.userId ?? null })
         return decisions[signIn.subject]?.() as undefined
@@ -253,6 +253,16 @@ t.test('onSignIn', async (t) => {
     { statusCode: 500, message: 'database down' },
     'the application answers for its own errors',
   )
+})
+
+t.test('metadata that cannot be had fails the sign-in, and nothing else', async (t) => {
+  const { app, browser, button } = await scene(t, {
+    metadata: async () => {
+      throw new Error('database down')
+    },
+  })
+  t.equal((await browser.get(await callbackFor(browser, button))).status, 500)
+  t.same(await app.gosesh.listUserSessions(await app.gosesh.upsertUser('acme|ada')), [])
 })
 
 t.test('a provider that answers by a POST from its own page', async (t) => {
