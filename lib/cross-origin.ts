@@ -1,5 +1,4 @@
 import type { FastifyRequest } from 'fastify'
-import type { Credential } from '../types/credential.js'
 import type { Session } from '../types/session.js'
 import { GoseshError } from './errors.js'
 import type { SessionEvents } from './session/events.js'
@@ -9,11 +8,6 @@ const safeMethods = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE'])
 export interface CrossOriginSettings {
   readonly trustedOrigins: readonly string[]
   readonly dangerouslyAllowCrossOriginRequests: boolean
-}
-
-/** Whether browsers send the credential by themselves, for other sites' pages too. */
-export function isAmbient(credential: Credential): boolean {
-  return credential.ambient ?? credential.header.toLowerCase() === 'cookie'
 }
 
 /** A WebSocket is opened by a GET, and can do what a POST can (OWASP ASVS 4.4.2). */

@@ -1,6 +1,6 @@
 import type { EffectivePolicy } from '../types/policy.js'
-import { isAmbient } from './cross-origin.js'
 import type { Settings } from './options.js'
+import { isAmbient } from './verified-by.js'
 
 /** Every option in force, as plain data. `sweepInterval` is asked for anew, since the store may be known later. */
 export function effectivePolicy(settings: Settings, sweepInterval: () => number | null): EffectivePolicy {

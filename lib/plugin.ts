@@ -9,13 +9,14 @@ import { GoseshError } from './errors.js'
 import { Lifecycle } from './lifecycle.js'
 import { parseOptions } from './options.js'
 import { ReplySigner, replyState } from './reply.js'
-import { RequestGuard, verifiedBy } from './request.js'
+import { RequestGuard } from './request.js'
 import { addCacheHeaders, noteRefusal, refused } from './response-headers.js'
 import { RoutePolicies } from './route-policy.js'
 import { SessionEnder } from './session/ender.js'
 import { Manager } from './session/manager.js'
 import { SessionStarter } from './session/starter.js'
 import { Verifier } from './session/verifier.js'
+import { verifiedBy } from './verified-by.js'
 
 async function registerSessions(app: FastifyInstance, options: GoseshOptions): Promise<void> {
   if (app.hasDecorator('gosesh')) throw new GoseshError('GOSESH_ERR_REGISTERED_TWICE')

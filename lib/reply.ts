@@ -6,13 +6,14 @@ import type { Session, SessionId, SessionToken } from '../types/session.js'
 import { forbidCaching, varyBy } from './cache-headers.js'
 import { checkBoolean, checkObject } from './check.js'
 import { readToken, resolveCredential } from './credentials/resolve.js'
-import { type CrossOriginPolicy, crossOriginError, isAmbient } from './cross-origin.js'
+import { type CrossOriginPolicy, crossOriginError } from './cross-origin.js'
 import { GoseshError } from './errors.js'
 import type { SessionEnder } from './session/ender.js'
 import type { SessionEvents, StartedSession } from './session/events.js'
 import { createSessionKeys, sessionLifetime } from './session/input.js'
 import type { SessionStarter } from './session/starter.js'
 import { sessionIdOf } from './token.js'
+import { isAmbient } from './verified-by.js'
 
 /** What `signIn` and `signOut` have done on a reply so far. */
 export interface ReplyState {

@@ -5,23 +5,13 @@ import type { Clock } from '../types/options.js'
 import type { Session } from '../types/session.js'
 import { checkLifetime } from './check.js'
 import { type Presented, resolveCredential } from './credentials/resolve.js'
-import { type CrossOriginPolicy, crossOriginError, isAmbient } from './cross-origin.js'
+import { type CrossOriginPolicy, crossOriginError } from './cross-origin.js'
 import { GoseshError } from './errors.js'
 import type { RoutePolicies, RoutePolicy } from './route-policy.js'
 import type { SessionEvents } from './session/events.js'
 import { sessionOf, type Verdict, type VerdictListener, type Verifier } from './session/verifier.js'
-
-/** The credential that verified the request, or `null`. */
-export const verifiedBy = Symbol('gosesh.verifiedBy')
-
-declare module 'fastify' {
-  interface FastifyRequest {
-    [verifiedBy]: Credential | null
-  }
-}
-
-/** Milliseconds by which the clock of the node that signed the user in may be ahead of this one's. */
-const clockSkew = 1_000
+import { isRecent } from './timing.js'
+import { isAmbient, verifiedBy } from './verified-by.js'
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] }
 
@@ -118,9 +108,7 @@ export class RequestGuard {
     // RFC 9470, section 3.
     const options = this.#challenge === null ? {} : { headers: { 'www-authenticate': challenge } }
     return async (request) => {
-      const age = this.#parts.clock.now() - request.requireSession().createdAt.getTime()
-      // A sign-in in the future shows that the clock stepped back, and not how long ago it was.
-      if (age <= limit && age >= -clockSkew) return
+      if (isRecent(request.requireSession().createdAt, this.#parts.clock.now(), limit)) return
       throw new GoseshError('GOSESH_ERR_SIGN_IN_NOT_RECENT', options)
     }
   }

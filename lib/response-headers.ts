@@ -2,7 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { forbidCaching, varyBy } from './cache-headers.js'
 import { GoseshError } from './errors.js'
 import { replyState } from './reply.js'
-import { verifiedBy } from './request.js'
+import { verifiedBy } from './verified-by.js'
 
 /** Set on a reply that answers with an error of gosesh. */
 export const refused = Symbol('gosesh.refused')

@@ -54,3 +54,15 @@ export function repeat(interval: number, task: () => Promise<void>): Repetition 
     },
   }
 }
+
+/** Milliseconds by which the clock of the node that signed a user in may be ahead of this one's. */
+const clockSkew = 1_000
+
+/**
+ * True if the sign-in was at most `maxAge` milliseconds ago. One in the future shows that the clock stepped back, and not
+ * how long ago it was.
+ */
+export function isRecent(signedInAt: Date, now: number, maxAge: number): boolean {
+  const age = now - signedInAt.getTime()
+  return age <= maxAge && age >= -clockSkew
+}

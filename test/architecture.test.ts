@@ -27,9 +27,16 @@ async function importsOf(file: string): Promise<string[]> {
 
 const rooms = ['session', 'credentials', 'activity', 'stores', 'oauth', 'testing']
 /** What every room may use: small, without state, and depending on nothing but types and one another. */
-const foundation = ['errors', 'check', 'timing', 'token', 'user-id', 'capabilities', 'diagnostics'].map(
-  (name) => `lib/${name}.ts`,
-)
+const foundation = [
+  'errors',
+  'check',
+  'timing',
+  'token',
+  'user-id',
+  'capabilities',
+  'diagnostics',
+  'verified-by',
+].map((name) => `lib/${name}.ts`)
 
 type Layer = 'types' | 'foundation' | 'room' | 'plugin' | 'index'
 

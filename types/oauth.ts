@@ -202,6 +202,11 @@ export interface DeviceAuthorizationOptions {
   readonly expiresIn?: number | undefined
   /** What a client waits between polls. Default: 5,000. */
   readonly interval?: number | undefined
+  /**
+   * How long ago the user may have signed in who allows a device; an older sign-in is asked for anew. `null`: however long.
+   * Default: 600,000.
+   */
+  readonly approvalMaxAge?: number | null | undefined
   /** Wrong codes that a user may type in a minute, in this process. Default: 5. */
   readonly maxAttempts?: number | undefined
   /**

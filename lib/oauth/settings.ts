@@ -7,7 +7,15 @@ import type {
   TransactionCookieOptions,
 } from '../../types/oauth.js'
 import type { Clock } from '../../types/options.js'
-import { checkBoolean, checkCount, checkDelay, checkObject, hasMethods, optionError } from '../check.js'
+import {
+  checkBoolean,
+  checkCount,
+  checkDelay,
+  checkLifetime,
+  checkObject,
+  hasMethods,
+  optionError,
+} from '../check.js'
 import { checkFunction, checkOrigin, checkPath, checkText, checkTextMap } from './check-options.js'
 import { answersByPost } from './client.js'
 import { placeOf } from './device/place.js'
@@ -42,6 +50,8 @@ export interface DeviceSettings {
   readonly expiresIn: number
   readonly interval: number
   readonly maxAttempts: number
+  /** `null`: a sign-in of any age. */
+  readonly approvalMaxAge: number | null
   readonly account: NonNullable<DeviceAuthorizationOptions['account']>
   /** Resolves with a text that can be kept and shown. */
   readonly place: (request: FastifyRequest) => Promise<string | null>
@@ -111,6 +121,7 @@ const deviceOptions: readonly (keyof DeviceAuthorizationOptions)[] = [
   'expiresIn',
   'interval',
   'maxAttempts',
+  'approvalMaxAge',
   'account',
   'place',
   'devicesPage',
@@ -123,11 +134,16 @@ function checkDevice(value: OAuthOptions['deviceAuthorization']): DeviceSettings
   const given: DeviceAuthorizationOptions = value === true ? {} : value
   checkObject(name, given, deviceOptions)
   const { clients, expiresIn = 600_000, interval = 5_000, maxAttempts = 5, devicesPage } = given
+  const { approvalMaxAge = 600_000 } = given
   return Object.freeze({
     clients: clients === undefined ? null : checkTextMap(`${name}.clients`, clients),
     expiresIn: checkDelay(`${name}.expiresIn`, expiresIn),
     interval: checkDelay(`${name}.interval`, interval),
     maxAttempts: checkCount(`${name}.maxAttempts`, maxAttempts),
+    approvalMaxAge:
+      approvalMaxAge === null
+        ? null
+        : checkLifetime(`${name}.approvalMaxAge`, approvalMaxAge, 'null for a sign-in of any age'),
     account:
       checkFunction(`${name}.account`, given.account) ??
       ((request: FastifyRequest) => request.requireSession().userId),

@@ -82,9 +82,9 @@ export const coreMutations = [
   {
     check: 'requireRecentSignIn refuses an older sign-in',
     requirement: '7.5.1',
-    file: 'lib/request.ts',
-    text: 'if (age <= limit && age >= -clockSkew) return',
-    replacement: 'if (age >= -clockSkew) return',
+    file: 'lib/timing.ts',
+    text: 'return age <= maxAge && age >= -clockSkew',
+    replacement: 'return age >= -clockSkew',
     test: 'test/policy.test.ts',
   },
   {
@@ -234,9 +234,9 @@ export const coreMutations = [
   {
     check: 'a sign-in in the future is not recent',
     requirement: '7.5.1',
-    file: 'lib/request.ts',
-    text: 'if (age <= limit && age >= -clockSkew) return',
-    replacement: 'if (age <= limit) return',
+    file: 'lib/timing.ts',
+    text: 'return age <= maxAge && age >= -clockSkew',
+    replacement: 'return age <= maxAge',
     test: 'test/policy.test.ts',
   },
   {

@@ -89,6 +89,31 @@ t.test('a device signs in with a code that its user types elsewhere', async (t) 
   t.equal(await errorOf(again), '400 ')
 })
 
+t.test('only a recent sign-in in a browser allows a device', async (t) => {
+  const { app, origin, browser, clock, page, start, poll } = await devices(t)
+  const started = await start()
+  const user = String((await sessionIn(browser, origin))?.userId)
+  const { token } = await app.gosesh.createSession(user)
+  const form = { user_code: started.user_code, decision: 'allow' }
+  const byToken = await fetch(page, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${token}` },
+    body: new URLSearchParams(form),
+  })
+  t.equal(await errorOf(byToken), '403 GOSESH_ERR_OAUTH_REFUSED')
+  t.match(await poll(started), { body: { error: 'authorization_pending' } })
+
+  clock.offset += 600_001
+  const later = await start()
+  for (const stale of [
+    await browser.get(page),
+    await browser.post(page, { ...form, user_code: later.user_code }),
+  ]) {
+    t.equal(locationOf(stale), `${origin}/auth/acme?next=${encodeURIComponent('/auth/device')}`)
+  }
+  t.match(await poll(later), { body: { error: 'authorization_pending' } })
+})
+
 t.test('a standard client of the device grant', async (t) => {
   const { origin, page, browser } = await devices(t, { interval: 1 })
   const server = {

@@ -1,6 +1,9 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { DevicePage } from '../../../types/oauth.js'
+import type { Session } from '../../../types/session.js'
 import { GoseshError } from '../../errors.js'
+import { isRecent } from '../../timing.js'
+import { isAmbient, verifiedBy } from '../../verified-by.js'
 import { fieldsOf } from '../form.js'
 import { Html, page } from '../html.js'
 import { messageFor, sendOwnPage, sendPage } from '../pages.js'
@@ -90,11 +93,15 @@ export function devicePageRoutes(
   const parts = { action, texts, devicesPage: settings.devicesPage }
   const attempts = new Attempts(clock, settings.maxAttempts)
 
+  /** An old session, such as a stolen one, must not make itself a new one. */
+  const mayAllow = ({ createdAt }: Session): boolean =>
+    settings.approvalMaxAge === null || isRecent(createdAt, clock.now(), settings.approvalMaxAge)
+
   routes.get<{ Querystring: { user_code?: unknown } }>(
     '/device',
     { exposeHeadRoute: false },
     async (request, reply) => {
-      if (request.session === null)
+      if (request.session === null || !mayAllow(request.session))
         return reply.redirect(signInUrl(signInPage as string, request.originalUrl), 303)
       const { user_code: given } = request.query
       const code = typeof given === 'string' ? normaliseUserCode(given) : null
@@ -104,11 +111,19 @@ export function devicePageRoutes(
 
   routes.post('/device', async (request, reply) => {
     refuseCrossOrigin(request, [origin])
-    const { userId } = request.requireSession()
+    const session = request.requireSession()
+    const { userId } = session
+    // A token that a program presents, a device's above all, must not stand for its user at the page.
+    if (request[verifiedBy] === null || !isAmbient(request[verifiedBy])) {
+      throw new GoseshError('GOSESH_ERR_OAUTH_REFUSED', {
+        message: 'Allow the device in the browser in which you signed in',
+      })
+    }
     const { user_code: typed = '', decision, device = '' } = fieldsOf(request.body)
     if (decision === 'undo') {
       return sendForm(reply, undonePage(parts, await authorization.undo(device, userId)))
     }
+    if (!mayAllow(session)) return reply.redirect(signInUrl(signInPage as string, action), 303)
     const content = await attempts.make(userId, async () => {
       const code = normaliseUserCode(typed)
       return code === null ? null : await answer(code, decision, request)
