@@ -234,7 +234,7 @@ export interface ErrorPageContext {
 export interface TransactionCookieOptions {
   /** The beginning of the name of each; a short id follows. Default: `__Host-oauth`. */
   readonly name?: string | undefined
-  /** Default: `true`. Browsers count `http://localhost` as secure. */
+  /** Default: `true`. Browsers other than Safari send such a cookie to `http://localhost`, too. */
   readonly secure?: boolean | undefined
 }
 

@@ -12,7 +12,7 @@ export interface CookieCredentialOptions {
   readonly path?: string | undefined
   /** Default: `lax`. */
   readonly sameSite?: 'strict' | 'lax' | 'none' | undefined
-  /** Default: `true`. Browsers count `http://localhost` as secure. */
+  /** Default: `true`. Browsers other than Safari send such a cookie to `http://localhost`, too. */
   readonly secure?: boolean | undefined
   /** One cookie for each site that embeds the application (CHIPS). Default: `false`. */
   readonly partitioned?: boolean | undefined
