@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyPluginAsync, FastifyRequest } from 'fastif
 import fp from 'fastify-plugin'
 import '../../types/fastify.js'
 import type { OAuthOptions } from '../../types/oauth.js'
+import { optionError } from '../check.js'
 import { type Repetition, repeat } from '../timing.js'
 import { backchannelRoutes, requireSessionsDeleter } from './backchannel-routes.js'
 import { Clients } from './clients.js'
@@ -34,6 +35,14 @@ function addApiRoutes(routes: FastifyInstance, settings: OAuthSettings, clients:
   if (settings.backchannelLogout) backchannelRoutes(routes, settings, clients.openId)
 }
 
+/** Throws `GOSESH_ERR_OPTION` if no credential could carry the token that a device gets. */
+function requireTokenCredential(app: FastifyInstance): void {
+  if (app.gosesh.policy.credentials.some(({ ambient }) => !ambient)) return
+  const expected =
+    'off, or gosesh with a credential for devices, such as credentials: [bearerCredential(), cookieCredential()]'
+  throw optionError('deviceAuthorization', true, expected)
+}
+
 function addDeviceAuthorization(
   app: FastifyInstance,
   { deviceAuthorization, clock }: OAuthSettings,
@@ -43,6 +52,7 @@ function addDeviceAuthorization(
   let sweeping: Repetition | undefined
   app.addHook('onReady', async () => {
     requireDeviceStore(app)
+    requireTokenCredential(app)
     sweeping = repeat(deviceSweepInterval, async () => {
       await authorization.sweep().catch((error) => app.log.warn({ err: error }, 'expired device codes stay'))
     })

@@ -2,7 +2,14 @@ import { createHash } from 'node:crypto'
 import Fastify from 'fastify'
 import * as client from 'openid-client'
 import t, { type Test } from 'tap'
-import gosesh, { type DeviceCodeId, GoseshError, MemoryStore } from '../../lib/index.js'
+import gosesh, {
+  bearerCredential,
+  cookieCredential,
+  type DeviceCodeId,
+  GoseshError,
+  type GoseshOptions,
+  MemoryStore,
+} from '../../lib/index.js'
 import { type OAuthOptions, oauth } from '../../lib/oauth/index.js'
 import type { DeviceSettings } from '../../lib/oauth/settings.js'
 import { addRoutes, signIn } from '../helpers/app.js'
@@ -18,11 +25,17 @@ interface Started {
 }
 
 /** An application with device authorization, a browser that is signed in, and what a device does. */
-async function devices(t: Test, options: OAuthOptions['deviceAuthorization'] = true) {
+async function devices(
+  t: Test,
+  options: OAuthOptions['deviceAuthorization'] = true,
+  sessions: GoseshOptions = {},
+) {
   const clock = { offset: 0, now: () => Date.now() + clock.offset }
   const store = new MemoryStore()
   const setting = { deviceAuthorization: options, clock }
-  const { app, origin, browser, button } = await scene(t, setting, { sessions: { store, clock } })
+  const { app, origin, browser, button } = await scene(t, setting, {
+    sessions: { store, clock, ...sessions },
+  })
   await signInAt(browser, button)
   const post = async (path: string, form: Record<string, string>) => {
     const response = await fetch(`${origin}/auth/device/${path}`, {
@@ -148,8 +161,10 @@ t.test('what a device is told instead of a session', async (t) => {
   const eager = await start()
   t.match(await poll(eager), { body: { error: 'authorization_pending' } })
   t.match(await poll(eager), { body: { error: 'slow_down' } }, 'too fast')
-  clock.offset += 9_000
+  clock.offset += 8_000
   t.match(await poll(eager), { body: { error: 'slow_down' } }, 'five seconds more are for good')
+  clock.offset += 13_500
+  t.match(await poll(eager), { body: { error: 'authorization_pending' } }, 'a tenth early is no fault')
   clock.offset += 15_000
   t.match(await poll(eager), { body: { error: 'authorization_pending' } })
 
@@ -195,6 +210,27 @@ t.test('what a device is told instead of a session', async (t) => {
   t.match(await poll(swept), invalid, 'a code that goes while it is looked at')
 })
 
+t.test('an account that is full does not use up the code', async (t) => {
+  const maxSessionsPerUser = { limit: 1, whenFull: 'refuse' } as const
+  const { app, browser, clock, page, start, poll, origin } = await devices(t, true, { maxSessionsPerUser })
+  const started = await start()
+  await browser.post(page, { user_code: started.user_code, decision: 'allow' })
+  t.match(await poll(started), { status: 400, body: { error: 'authorization_pending' } })
+  await app.gosesh.deleteUserSessions(String((await sessionIn(browser, origin))?.userId))
+  clock.offset += 5_000
+  t.match(await poll(started), { status: 200, body: { access_token: /./ } })
+})
+
+t.test('start-up fails if no credential could carry the token of a device', async (t) => {
+  const origin = await appOrigin()
+  const providers = { acme: acme({ issuer: 'http://127.0.0.1:1' }) }
+  const sessions = { credentials: [cookieCredential()] }
+  await t.rejects(startApp(t, { origin, providers, deviceAuthorization: true }, { sessions }), {
+    code: 'GOSESH_ERR_OPTION',
+    message: /^Option deviceAuthorization is true; expected off, or gosesh with a credential for devices/,
+  })
+})
+
 t.test('which clients may ask', async (t) => {
   const listed = await devices(t, { clients: { cli: 'The <Acme> command line' } })
   t.match(await listed.post('code', { client_id: 'other' }), {
@@ -203,7 +239,8 @@ t.test('which clients may ask', async (t) => {
   })
   t.match(await listed.post('code', { client_id: 'constructor' }), { body: { error: 'invalid_client' } })
   t.match(await listed.post('code', {}), { status: 400, body: { error: 'invalid_client' } })
-  const { user_code } = await listed.start({ client_id: 'cli' })
+  const { user_code, device_code } = await listed.start({ client_id: 'cli' })
+  t.match(await listed.post('token', { grant_type, device_code }), { body: { error: 'invalid_client' } })
   const asked = await (await listed.browser.post(listed.page, { user_code })).text()
   t.match(asked, '“The &lt;Acme&gt; command line” asks')
 
@@ -265,7 +302,7 @@ t.test("the page in the application's look", async (t) => {
   app.addHook('onRequest', async ({ headers }, reply) => {
     if (headers['x-policy'] !== undefined) reply.header('content-security-policy', headers['x-policy'])
   })
-  app.register(gosesh)
+  app.register(gosesh, { credentials: [bearerCredential(), cookieCredential()] })
   app.register(oauth, {
     origin: 'https://app.example',
     providers: { acme: acme({ issuer: 'http://127.0.0.1:1' }) },

@@ -243,7 +243,7 @@ t.test('an application without cookies takes tokens all the same', async (t) => 
 t.test('in a context with a prefix, the routes and what leads to them agree', async (t) => {
   const app = Fastify()
   t.teardown(() => app.close())
-  await app.register(gosesh)
+  await app.register(gosesh, { credentials: [bearerCredential()] })
   await app.register(
     async (api) => {
       await api.register(oauth, { ...required, deviceAuthorization: true })
@@ -278,7 +278,7 @@ t.test('expired device codes are swept, and a failure is logged', async (t) => {
     loggerInstance: Object.assign(logger, { child: () => logger, fatal() {}, trace() {} }) as never,
   })
   t.teardown(() => app.close())
-  app.register(gosesh, { store })
+  app.register(gosesh, { store, credentials: [bearerCredential()] })
   app.register(oauth, { ...required, deviceAuthorization: true })
   const started = await app.inject({ method: 'POST', url: '/auth/device/code' })
   const { device_code } = started.json()

@@ -75,6 +75,8 @@ export function deviceApiRoutes(
     if (grant === undefined || (grant === grantType && code === undefined))
       return fail(reply, 'invalid_request')
     if (grant !== grantType) return fail(reply, 'unsupported_grant_type')
+    // RFC 8628, section 3.4: required of a client that is not authenticated in another way.
+    if (settings.clients !== null && client === undefined) return fail(reply, 'invalid_client')
     const outcome = await authorization.redeem(String(code), client)
     if (typeof outcome === 'string') return fail(reply, outcome)
     const { session, token } = outcome

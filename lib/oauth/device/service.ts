@@ -30,6 +30,8 @@ export const placeKey = 'device_place'
 const codeKey = 'device_code'
 /** RFC 8628, section 3.5: what `slow_down` adds for good. */
 const slowDown = 5_000
+/** By this part of the interval a poll may come early: timers and networks vary, and each `slow_down` adds up. */
+const tolerance = 0.1
 const maxTries = 3
 const sweepChunk = 1_000
 const neededBy = 'The option deviceAuthorization'
@@ -109,12 +111,21 @@ export class DeviceAuthorization {
     if (client !== undefined && client !== code.metadata?.[clientKey]) return 'invalid_grant'
     if (this.#isExpired(code)) return 'expired_token'
     if (code.status === 'pending') return await this.#wait(code)
+    // Not used up: the user may sign out elsewhere while the device goes on asking.
+    if (code.userId !== null && (await this.#isFull(code.userId))) return 'authorization_pending'
     const consumed = await this.#call('consumeDeviceCode', (store) => store.consumeDeviceCode(code.id))
     if (consumed === null) return 'invalid_grant'
     const { userId } = consumed
     if (userId === null) return 'access_denied'
     const { [placeKey]: _place, ...kept } = consumed.metadata ?? {}
     return await this.#app.gosesh.createSession(userId, { metadata: { ...kept, [codeKey]: code.id } })
+  }
+
+  /** True if `maxSessionsPerUser` would refuse a further session. */
+  async #isFull(userId: string): Promise<boolean> {
+    const limit = this.#app.gosesh.policy.maxSessionsPerUser
+    if (limit?.whenFull !== 'refuse') return false
+    return (await this.#app.gosesh.listUserSessions(userId)).length >= limit.limit
   }
 
   /**
@@ -149,7 +160,7 @@ export class DeviceAuthorization {
 
   async #wait({ id, interval, lastPolledAt }: DeviceCode): Promise<DeviceError> {
     const now = this.#clock.now()
-    const tooSoon = lastPolledAt !== null && now < lastPolledAt.getTime() + interval
+    const tooSoon = lastPolledAt !== null && now < lastPolledAt.getTime() + interval * (1 - tolerance)
     const poll = { lastPolledAt: new Date(now), interval: tooSoon ? interval + slowDown : interval }
     const exists = await this.#call('recordDevicePoll', (store) => store.recordDevicePoll(id, poll))
     if (!exists) return 'invalid_grant'
