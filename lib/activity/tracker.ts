@@ -161,7 +161,7 @@ export class ActivityFlusher implements PendingActivity {
   }
 
   #run(): Promise<void> {
-    let begin = (_written: Promise<void>): void => {}
+    let begin!: (written: Promise<void>) => void
     const running = new Promise<void>((resolve) => {
       begin = resolve
     }).finally(() => {
