@@ -212,6 +212,17 @@ t.test('a subject is found among many sessions without looking at them', async (
   t.ok(indexed * 20 < all, `${indexed} ms against ${all} ms`)
 })
 
+t.test('expired device codes make room for new ones by themselves', async (t) => {
+  const store = new MemoryStore({ maxDeviceCodes: 2 })
+  const codes = [newDeviceCode(), newDeviceCode(), newDeviceCode()] as const
+  await store.createDeviceCode(codes[0])
+  await store.createDeviceCode({ ...codes[1], expiresAt: new Date(codes[1].expiresAt.getTime() + 60_000) })
+  const createdAt = codes[0].expiresAt
+  t.equal(await store.createDeviceCode({ ...codes[2], createdAt }), true)
+  t.equal(await store.getDeviceCode(codes[0].id), null)
+  t.ok(await store.getDeviceCode(codes[1].id))
+})
+
 t.test('past maxDeviceCodes a creation rejects, and a consumed or expired code makes room', async (t) => {
   const store = new MemoryStore({ maxDeviceCodes: 2 })
   const [first, second] = [newDeviceCode(), newDeviceCode()]

@@ -49,8 +49,9 @@ export class DeviceCodes {
     this.#max = max
   }
 
-  /** Throws `GOSESH_ERR_STORE_FULL` where there are as many as there may be. */
+  /** Throws `GOSESH_ERR_STORE_FULL` if there are as many as there may be, once the expired ones have made room. */
   create(code: DeviceCode): boolean {
+    if (this.#byId.size >= this.#max) this.#makeRoom(code.createdAt.getTime())
     if (this.#byId.has(code.id) || this.#byUserCode.has(code.userCodeId)) return false
     if (this.#byId.size >= this.#max) {
       throw new GoseshError('GOSESH_ERR_STORE_FULL', {
@@ -103,6 +104,14 @@ export class DeviceCodes {
       deleted++
     }
     return deleted
+  }
+
+  /** Codes expire in the order in which they came, so nothing past the first live one has to be looked at. */
+  #makeRoom(now: number): void {
+    for (const stored of this.#byId.values()) {
+      if (stored.expiresAt > now) break
+      this.#delete(stored)
+    }
   }
 
   #delete({ id, userCodeId }: StoredCode): void {
