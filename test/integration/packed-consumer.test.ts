@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import t from 'tap'
@@ -21,11 +21,35 @@ t.test('the packed package', async (t) => {
 
   await t.test('holds what a user needs and nothing else', async (t) => {
     const paths: string[] = tarball.files.map((file: { path: string }) => file.path)
-    const others = paths.filter((path) => !/^dist\/(?:lib|types)\/.+\.(?:js|d\.ts)$/.test(path)).sort()
-    t.same(others, ['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json'])
+    const expected =
+      /^(?:dist\/(?:lib|types)\/.+\.(?:js|d\.ts)|docs\/.+\.(?:md|svg|png)|examples\/recipes\/.+\.js)$/
+    t.same(paths.filter((path) => !expected.test(path)).sort(), [
+      'CHANGELOG.md',
+      'CONTRIBUTING.md',
+      'LICENSE',
+      'README.md',
+      'SECURITY.md',
+      'package.json',
+    ])
+    t.ok(tarball.size < 500_000, `${tarball.size} bytes`)
     for (const entry of Object.values<{ types?: string; default?: string } | string>(manifest.exports)) {
       const files = typeof entry === 'string' ? [entry] : [entry.types, entry.default]
       for (const file of files) t.ok(paths.includes(String(file).replace('./', '')), `${file} is packed`)
+    }
+  })
+
+  await t.test('has pages whose every link leads somewhere inside it', async (t) => {
+    const paths: string[] = tarball.files.map((file: { path: string }) => file.path)
+    for (const page of paths.filter((path) => path.endsWith('.md'))) {
+      const prose = (await readFile(join(root, page), 'utf8')).replace(/^```[\s\S]*?^```$/gm, '')
+      const links = prose.matchAll(/\]\((?!https?:|#)([^)\s#]+)[^)]*\)|(?:src|srcset)="([^"]+)"/g)
+      for (const [, link, image] of links) {
+        const target = join(dirname(page), String(link ?? image))
+        t.ok(
+          paths.some((path) => path === target || path.startsWith(`${target}/`)),
+          `${page}: ${target}`,
+        )
+      }
     }
   })
 

@@ -7,7 +7,7 @@ const page = await readFile(join(root, 'docs/security.md'), 'utf8')
 
 /** The tests that the page names, each with its file. */
 function namedTests(): { file: string; name: string }[] {
-  return [...page.matchAll(/\[(test\/[\w/.-]+)\]\(\.\.\/\1\) ((?:“[^”]+”(?:, )?)+)/g)].flatMap((match) => {
+  return [...page.matchAll(/`(test\/[\w/.-]+)` ((?:“[^”]+”(?:, )?)+)/g)].flatMap((match) => {
     const [, file, names] = match as unknown as [string, string, string]
     return [...names.matchAll(/“([^”]+)”/g)].map(([, name]) => ({ file, name: String(name) }))
   })
