@@ -1,7 +1,7 @@
 import Fastify from 'fastify'
 import type { Browser, Page } from 'playwright-core'
 import t, { type Test } from 'tap'
-import gosesh from '../../lib/index.js'
+import gosesh, { bearerCredential, cookieCredential } from '../../lib/index.js'
 import { oauth, oidc } from '../../lib/oauth/index.js'
 import { addRoutes, signIn } from '../helpers/app.js'
 import { complaintsOf, faintTexts, hasFocus, looksOf } from './checks.js'
@@ -17,7 +17,7 @@ async function start(t: Test): Promise<{ origin: string; browser: Browser; cooki
     devicesPage: '/devices',
     account: () => 'ada.lovelace@analytical-engine.example',
   }
-  await app.register(gosesh)
+  await app.register(gosesh, { credentials: [bearerCredential(), cookieCredential()] })
   await app.register(oauth, {
     origin: 'http://localhost',
     providers: { acme },
