@@ -54,6 +54,8 @@ t.test('the built-in pages in a browser', { skip: !hasChromium && 'there is no c
     page.on('console', (message) => {
       if (/Content.Security.Policy/i.test(message.text())) violations.push(message.text())
     })
+    /** Does what sends a form, and waits for the page that answers. */
+    const send = (act: () => Promise<void>) => Promise.all([page.waitForNavigation(), act()])
     await page.goto('/auth/acme/callback')
     await look(t, page)
 
@@ -63,10 +65,10 @@ t.test('the built-in pages in a browser', { skip: !hasChromium && 'there is no c
     await look(t, page)
     t.equal(await hasFocus(page, '#user_code'), true)
     await page.keyboard.type('BBBB-BBBB')
-    await page.keyboard.press('Enter')
+    await send(() => page.keyboard.press('Enter'))
     await look(t, page)
     await page.locator('#user_code').fill(await startDevice(origin))
-    await page.keyboard.press('Enter')
+    await send(() => page.keyboard.press('Enter'))
     await page.locator('.code').waitFor()
     await look(t, page)
     const [deny, allow] = await looksOf(page, 'button')
@@ -74,7 +76,7 @@ t.test('the built-in pages in a browser', { skip: !hasChromium && 'there is no c
     t.same(deny, allow)
     t.equal(await hasFocus(page, 'body'), true)
     for (const button of ['Allow', 'Undo']) {
-      await page.getByRole('button', { name: button }).click()
+      await send(() => page.getByRole('button', { name: button }).click())
       await look(t, page)
     }
     t.same(violations, [])
