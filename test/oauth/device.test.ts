@@ -127,6 +127,14 @@ t.test('only a recent sign-in in a browser allows a device', async (t) => {
   t.match(await poll(later), { body: { error: 'authorization_pending' } })
 })
 
+t.test('approvalMaxAge null lets a sign-in of any age allow a device', async (t) => {
+  const { browser, clock, page, start, poll } = await devices(t, { approvalMaxAge: null })
+  clock.offset += 600_001
+  const started = await start()
+  await browser.post(page, { user_code: started.user_code, decision: 'allow' })
+  t.match(await poll(started), { status: 200 })
+})
+
 t.test('a standard client of the device grant', async (t) => {
   const { origin, page, browser } = await devices(t, { interval: 1 })
   const server = {
