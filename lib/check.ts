@@ -77,6 +77,13 @@ export function checkLifetimes(
   throw optionError('idleTimeout', idleTimeout, `at most absoluteTimeout (${absoluteTimeout}), or null`)
 }
 
+/** The time of a valid Date, of any realm, in milliseconds since the epoch. */
+export function parseDate(name: string, value: unknown): number {
+  const time = Object.prototype.toString.call(value) === '[object Date]' ? Number(value) : Number.NaN
+  if (Number.isNaN(time)) throw optionError(name, value, 'a valid Date')
+  return time
+}
+
 export function checkBoolean(name: string, value: unknown): boolean {
   if (typeof value === 'boolean') return value
   throw optionError(name, value, 'true or false')

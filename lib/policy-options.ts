@@ -1,5 +1,5 @@
 import type { ClearSiteDataType, GoseshOptions, SessionLimitOptions } from '../types/options.js'
-import { checkCount, checkLifetime, checkObject, optionError } from './check.js'
+import { checkCount, checkLifetime, checkObject, optionError, parseDate } from './check.js'
 import type { SessionPolicy } from './session/policy.js'
 
 const clearSiteDataTypes: readonly unknown[] = [
@@ -59,9 +59,7 @@ function checkSessionLimit(value: unknown): Required<SessionLimitOptions> | null
 
 function checkNotBefore(value: unknown): number {
   if (value === undefined) return Number.NEGATIVE_INFINITY
-  const time = Object.prototype.toString.call(value) === '[object Date]' ? Number(value) : Number.NaN
-  if (Number.isNaN(time)) throw optionError('notBefore', value, 'a valid Date')
-  return time
+  return parseDate('notBefore', value)
 }
 
 /** The options that hold for every session; throws `GOSESH_ERR_OPTION`. */

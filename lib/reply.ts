@@ -112,10 +112,10 @@ export class ReplySigner {
   ): Promise<StartedSession> {
     checkDeliverable(reply)
     const { idleTimeout, absoluteTimeout } = sessionLifetime(options, writer)
-    const { metadata, persistent } = options
+    const { createdAt, metadata, persistent } = options
     const started = await this.#parts.starter.start(
       userId,
-      { idleTimeout, absoluteTimeout, metadata },
+      { idleTimeout, absoluteTimeout, createdAt, metadata },
       {
         // The session that this reply signed in before, else the one that the same credential presented.
         replaced: state.session?.id ?? presentedId(writer, reply),
@@ -230,9 +230,9 @@ function keepFromCaches(reply: FastifyReply, state: ReplyState, credential: Cred
   varyBy(reply, [credential.header])
 }
 
-/** Seconds until the absolute deadline. */
-function maxAgeOf({ createdAt, absoluteDeadline }: Session): number {
-  return Math.ceil((absoluteDeadline.getTime() - createdAt.getTime()) / 1_000)
+/** Seconds from its creation to the absolute deadline of a new session. */
+function maxAgeOf({ lastActivityAt, absoluteDeadline }: Session): number {
+  return Math.ceil((absoluteDeadline.getTime() - lastActivityAt.getTime()) / 1_000)
 }
 
 function presentedId(credential: Credential, reply: FastifyReply): SessionId | null {

@@ -114,6 +114,12 @@ export interface CreateSessionOptions {
   readonly idleTimeout?: number | null | undefined
   /** Milliseconds after which the session ends whatever happens. Default: the credential's. */
   readonly absoluteTimeout?: number | undefined
+  /**
+   * When the user really signed in, for a session that carries on an earlier sign-in, such as one of another session
+   * library. The absolute timeout counts from it, the idle timeout from now. `GOSESH_ERR_OPTION` for a time in the future,
+   * or so long ago that the session would have ended already. Default: now.
+   */
+  readonly createdAt?: Date | undefined
   /** Strings, kept with the session; at most 4 KiB as JSON. A key that is `undefined` is left out. Default: `null`. */
   readonly metadata?: Readonly<Record<string, string | undefined>> | null | undefined
 }

@@ -21,12 +21,12 @@ interface TokenAnswer {
 }
 
 function answer({ session, token }: { session: Session; token: SessionToken }): TokenAnswer {
-  const { userId, createdAt, absoluteDeadline } = session
+  const { userId, lastActivityAt, absoluteDeadline } = session
   return {
     token,
     token_type: 'Bearer',
     user_id: userId,
-    expires_in: Math.floor((absoluteDeadline.getTime() - createdAt.getTime()) / 1_000),
+    expires_in: Math.floor((absoluteDeadline.getTime() - lastActivityAt.getTime()) / 1_000),
     expires_at: absoluteDeadline.toISOString(),
   }
 }

@@ -1,6 +1,6 @@
 import type { CreateSessionOptions } from '../../types/options.js'
 import type { SessionLifetime, SessionMetadata } from '../../types/session.js'
-import { checkLifetimes, optionError } from '../check.js'
+import { checkLifetimes, optionError, parseDate } from '../check.js'
 import { GoseshError } from '../errors.js'
 
 const maxUserIdLength = 1_000
@@ -31,6 +31,7 @@ export function checkUserId(value: unknown): string {
 export const createSessionKeys: readonly (keyof CreateSessionOptions)[] = [
   'idleTimeout',
   'absoluteTimeout',
+  'createdAt',
   'metadata',
 ]
 
@@ -79,6 +80,14 @@ export function checkNewMetadata(value: unknown): SessionMetadata | null {
 function longestKey(entries: readonly (readonly [string, string])[]): string {
   const [[key]] = entries.toSorted(([, a], [, b]) => b.length - a.length) as [readonly [string, string]]
   return JSON.stringify(key.slice(0, 60))
+}
+
+/** The time of the earlier sign-in that a new session carries on; throws `GOSESH_ERR_OPTION`. */
+export function parseCreatedAt(value: unknown, earliest: number, latest: number): number {
+  const time = parseDate('createdAt', value)
+  if (time > latest) throw optionError('createdAt', value, 'a time that is not in the future')
+  if (time >= earliest) return time
+  throw optionError('createdAt', value, 'a time since which a session would still be alive')
 }
 
 /** The lifetime of a new session: what the options say, else the credential's; throws `GOSESH_ERR_OPTION`. */

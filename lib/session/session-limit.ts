@@ -4,10 +4,17 @@ import { GoseshError } from '../errors.js'
 import { listLiveSessions } from './listing.js'
 import type { Runtime } from './runtime.js'
 
+/** By this much a session that carries on an earlier sign-in spares those that were just created. */
+const carriedMargin = 10_000
+
 /** The order of sign-ins, the same for every node that compares the same two. */
-function beganAfter(a: Session, b: Session): boolean {
-  const later = a.createdAt.getTime() - b.createdAt.getTime()
-  return later > 0 || (later === 0 && a.id > b.id)
+function beganAfter(created: Session, other: Session): boolean {
+  const { createdAt, lastActivityAt } = created
+  // For the others a session of an earlier sign-in is an old one, so one that is created at the same moment ends it.
+  const carried = createdAt < lastActivityAt
+  const began = carried ? lastActivityAt.getTime() - carriedMargin : createdAt.getTime()
+  const later = began - other.createdAt.getTime()
+  return later > 0 || (later === 0 && created.id > other.id)
 }
 
 /**

@@ -4,7 +4,7 @@ import { GoseshError, isGoseshError } from '../errors.js'
 import { createToken, sessionIdOf } from '../token.js'
 import type { EndingSession, SessionEnder } from './ender.js'
 import type { StartedSession } from './events.js'
-import { checkNewMetadata, checkUserId, sessionLifetime } from './input.js'
+import { checkNewMetadata, checkUserId, parseCreatedAt, sessionLifetime } from './input.js'
 import { idleDeadlineAt } from './lifetime.js'
 import { type Runtime, storeCalls } from './runtime.js'
 import { SessionLimit } from './session-limit.js'
@@ -63,11 +63,14 @@ export class SessionStarter {
     const { clock, defaultLifetime, policy } = this.#runtime
     const { idleTimeout, absoluteTimeout } = sessionLifetime(options, defaultLifetime)
     const now = clock.now()
-    const absoluteDeadline = new Date(now + Math.min(absoluteTimeout, policy.maxAge))
+    const lifetime = Math.min(absoluteTimeout, policy.maxAge)
+    const earliest = Math.max(now - lifetime + 1, policy.notBefore)
+    const createdAt = options.createdAt === undefined ? now : parseCreatedAt(options.createdAt, earliest, now)
+    const absoluteDeadline = new Date(createdAt + lifetime)
     return Object.freeze({
       id,
       userId,
-      createdAt: new Date(now),
+      createdAt: new Date(createdAt),
       lastActivityAt: new Date(now),
       idleTimeout,
       idleDeadline: idleDeadlineAt(now, idleTimeout, absoluteDeadline),

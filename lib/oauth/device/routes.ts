@@ -80,7 +80,7 @@ export function deviceApiRoutes(
     const outcome = await authorization.redeem(String(code), client)
     if (typeof outcome === 'string') return fail(reply, outcome)
     const { session, token } = outcome
-    const lifetime = session.absoluteDeadline.getTime() - session.createdAt.getTime()
+    const lifetime = session.absoluteDeadline.getTime() - session.lastActivityAt.getTime()
     return { access_token: token, token_type: 'Bearer', expires_in: Math.floor(lifetime / 1_000) }
   })
 }
