@@ -30,12 +30,16 @@ export class CrossOriginPolicy {
 
   refuses(request: FastifyRequest): boolean {
     if (!isUnsafe(request) || this.#allowAll) return false
-    const { origin } = request.headers
-    if (origin !== undefined && this.#trusted.has(origin)) return false
-    const site = request.headers['sec-fetch-site']
-    if (site !== undefined) return site !== 'same-origin' && site !== 'none'
-    return origin !== undefined && !isOwnOrigin(origin, request)
+    return isCrossOrigin(request, this.#trusted)
   }
+}
+
+/** True if a browser sent the request from a page of another origin than its own and the trusted ones. */
+export function isCrossOrigin(request: FastifyRequest, trusted: ReadonlySet<string>): boolean {
+  const { origin, 'sec-fetch-site': site } = request.headers
+  if (origin !== undefined && trusted.has(origin)) return false
+  if (site !== undefined) return site !== 'same-origin' && site !== 'none'
+  return origin !== undefined && !isOwnOrigin(origin, request)
 }
 
 /** Whether the origin names the host that the request was sent to, by the scheme that it came over. */

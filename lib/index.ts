@@ -10,7 +10,13 @@ import { isSessionId } from './token.js'
 
 export type { ActivityStats, ActivityTracker } from '../types/activity.js'
 export type { Credential } from '../types/credential.js'
-export type { DeviceCode, DeviceCodeId, DevicePoll, UserCodeId } from '../types/device-code.js'
+export type {
+  DeviceCode,
+  DeviceCodeDecision,
+  DeviceCodeId,
+  DevicePoll,
+  UserCodeId,
+} from '../types/device-code.js'
 export type {
   CrossOriginMessage,
   FlushMessage,

@@ -3,9 +3,10 @@ import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
 import '../types/fastify.js'
 import type { GoseshOptions } from '../types/options.js'
-import { CrossOriginPolicy } from './cross-origin.js'
+import { CrossOriginPolicy, crossOriginError, isCrossOrigin } from './cross-origin.js'
 import { effectivePolicy } from './effective-policy.js'
 import { GoseshError } from './errors.js'
+import { internals } from './internals.js'
 import { Lifecycle } from './lifecycle.js'
 import { parseOptions } from './options.js'
 import { ReplySigner, replyState } from './reply.js'
@@ -14,6 +15,7 @@ import { addCacheHeaders, noteRefusal, refused } from './response-headers.js'
 import { RoutePolicies } from './route-policy.js'
 import { SessionEnder } from './session/ender.js'
 import { Manager } from './session/manager.js'
+import { storeCalls } from './session/runtime.js'
 import { SessionStarter } from './session/starter.js'
 import { Verifier } from './session/verifier.js'
 import { verifiedBy } from './verified-by.js'
@@ -48,6 +50,16 @@ async function registerSessions(app: FastifyInstance, options: GoseshOptions): P
   const signer = new ReplySigner({ manager, credentials, starter, ender, events, crossOrigin, clearSiteData })
 
   app.decorate('gosesh', manager)
+  app.decorate(internals, {
+    callStore: (method, call) => storeCalls(runtime).run(method, call),
+    createSession: (userId, createOptions, confirm) =>
+      events.ofSignIn({ userId, credential: null }, {}, () =>
+        starter.start(userId, createOptions, { deliver: confirm }),
+      ),
+    refuseCrossOrigin(request, origins) {
+      if (isCrossOrigin(request, new Set(origins))) throw crossOriginError(request, request.session, events)
+    },
+  })
   app.decorate('requireSession', async (request) => void request.requireSession())
   app.decorate('requireRecentSignIn', (maxAge) => guard.requireRecentSignIn(maxAge))
   app.decorateRequest('session', null)

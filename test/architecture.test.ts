@@ -36,6 +36,7 @@ const foundation = [
   'capabilities',
   'diagnostics',
   'verified-by',
+  'internals',
 ].map((name) => `lib/${name}.ts`)
 
 type Layer = 'types' | 'foundation' | 'room' | 'plugin' | 'index'

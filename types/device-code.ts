@@ -1,4 +1,4 @@
-import type { SessionMetadata } from './session.js'
+import type { SessionId, SessionMetadata } from './session.js'
 
 declare const brand: unique symbol
 
@@ -20,8 +20,16 @@ export interface DeviceCode {
   readonly status: 'pending' | 'approved' | 'denied'
   /** Who approved it; `null` while it is pending, and where it was denied. */
   readonly userId: string | null
+  /** The session that approved it; `null` while it is pending, and if it was denied. */
+  readonly sessionId: SessionId | null
   /** Becomes the session's. */
   readonly metadata: SessionMetadata | null
+}
+
+/** Who approved a code, and in which session; both `null` deny it. */
+export interface DeviceCodeDecision {
+  readonly userId: string | null
+  readonly sessionId: SessionId | null
 }
 
 /** What a poll leaves behind. */

@@ -1,4 +1,4 @@
-import type { DeviceCode, DeviceCodeId, DevicePoll, UserCodeId } from './device-code.js'
+import type { DeviceCode, DeviceCodeDecision, DeviceCodeId, DevicePoll, UserCodeId } from './device-code.js'
 import type { Session, SessionId, SessionMetadata } from './session.js'
 
 /** Where `extendSession` moves a session: forward only. */
@@ -92,8 +92,8 @@ export interface DeviceCodeStore {
   findDeviceCode(userCodeId: UserCodeId): Promise<DeviceCode | null>
   /** Keeps the later time of a poll, and the longer interval; resolves whether the code exists. */
   recordDevicePoll(id: DeviceCodeId, poll: DevicePoll): Promise<boolean>
-  /** Approves a pending code, or with `userId` `null` denies it; resolves `true` for one caller only. */
-  decideDeviceCode(userCodeId: UserCodeId, decision: { readonly userId: string | null }): Promise<boolean>
+  /** Approves a pending code, or with `null` denies it; resolves `true` for one caller only. */
+  decideDeviceCode(userCodeId: UserCodeId, decision: DeviceCodeDecision): Promise<boolean>
   /** Deletes the code and resolves it, to one caller only; `null` for all others. */
   consumeDeviceCode(id: DeviceCodeId): Promise<DeviceCode | null>
   /**

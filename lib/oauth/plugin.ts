@@ -4,6 +4,7 @@ import fp from 'fastify-plugin'
 import '../../types/fastify.js'
 import type { OAuthOptions } from '../../types/oauth.js'
 import { optionError } from '../check.js'
+import { requireInternals } from '../internals.js'
 import { type Repetition, repeat } from '../timing.js'
 import { backchannelRoutes, requireSessionsDeleter } from './backchannel-routes.js'
 import { Clients } from './clients.js'
@@ -27,7 +28,6 @@ function describeRequest({ method, url, host, ip }: FastifyRequest): object {
 const logSerializers = { req: describeRequest } as unknown as Record<string, (value: unknown) => string>
 
 const cacheHeaders = { 'cache-control': 'no-store', 'referrer-policy': 'no-referrer' }
-const deviceSweepInterval = 600_000
 
 /** What devices and providers call. */
 function addApiRoutes(routes: FastifyInstance, settings: OAuthSettings, clients: Clients): void {
@@ -53,7 +53,9 @@ function addDeviceAuthorization(
   app.addHook('onReady', async () => {
     requireDeviceStore(app)
     requireTokenCredential(app)
-    sweeping = repeat(deviceSweepInterval, async () => {
+    const { sweepInterval } = app.gosesh.policy
+    if (sweepInterval === null) return
+    sweeping = repeat(sweepInterval, async () => {
       await authorization.sweep().catch((error) => app.log.warn({ err: error }, 'expired device codes stay'))
     })
   })
@@ -74,6 +76,7 @@ function discoverInBackground(app: FastifyInstance, clients: Clients): void {
 }
 
 async function registerOAuth(app: FastifyInstance, options: OAuthOptions): Promise<void> {
+  requireInternals(app)
   const settings = parseSettings(options, app.prefix)
   const clients = new Clients(settings, await loadLibraries())
   if (!app.hasPlugin('@fastify/cookie')) await app.register(cookie)

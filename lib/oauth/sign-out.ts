@@ -1,9 +1,9 @@
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import type { SignOutOfProviderOptions } from '../../types/oauth.js'
 import { checkObject } from '../check.js'
+import { internals } from '../internals.js'
 import { checkText } from './check-options.js'
 import type { Clients } from './clients.js'
-import { refuseCrossOrigin } from './same-origin.js'
 import type { OAuthSettings } from './settings.js'
 
 /** `reply.signOutOfProvider`. OpenID Connect RP-Initiated Logout 1.0. */
@@ -37,7 +37,7 @@ export async function signOutOfProvider(
 /** `POST /sign-out`, with `?provider` at the provider too. */
 export function signOutRoutes(routes: FastifyInstance, settings: OAuthSettings): void {
   routes.post<{ Querystring: { provider?: unknown } }>('/sign-out', async (request, reply) => {
-    refuseCrossOrigin(request, [settings.origin, ...routes.gosesh.policy.trustedOrigins])
+    routes[internals].refuseCrossOrigin(request, [settings.origin, ...routes.gosesh.policy.trustedOrigins])
     if (request.query.provider !== undefined) return reply.redirect(await reply.signOutOfProvider(), 303)
     await reply.signOut()
     return reply.redirect(new URL(settings.signOutPage, settings.origin).href, 303)

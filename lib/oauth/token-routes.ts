@@ -2,11 +2,11 @@ import { hash } from 'node:crypto'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Session, SessionToken } from '../../types/session.js'
 import { GoseshError } from '../errors.js'
+import { internals } from '../internals.js'
 import type { OidcClient } from './clients.js'
 import { unverifiedError } from './failure.js'
 import { fieldsOf } from './form.js'
 import { identify } from './identity.js'
-import { refuseCrossOrigin } from './same-origin.js'
 import { SeenTokens } from './seen-tokens.js'
 import type { OAuthSettings } from './settings.js'
 
@@ -43,7 +43,7 @@ export function tokenRoutes(
     { client, verifier }: OidcClient,
     request: FastifyRequest,
   ): Promise<TokenAnswer> => {
-    refuseCrossOrigin(request, [settings.origin, ...routes.gosesh.policy.trustedOrigins])
+    routes[internals].refuseCrossOrigin(request, [settings.origin, ...routes.gosesh.policy.trustedOrigins])
     const { id_token: idToken, nonce } = fieldsOf(request.body)
     if (idToken === undefined) {
       throw new GoseshError('GOSESH_ERR_OAUTH_REQUEST', {

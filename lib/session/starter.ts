@@ -14,7 +14,7 @@ export interface SignInSteps {
   /** The session that the new one takes the place of. */
   readonly replaced?: SessionId | null
   /** Gives the client its token. What it throws undoes the sign-in. */
-  readonly deliver?: (token: SessionToken, session: Session) => void
+  readonly deliver?: (token: SessionToken, session: Session) => void | Promise<void>
 }
 
 /** Begins sessions. */
@@ -50,7 +50,7 @@ export class SessionStarter {
       for (const { id } of (await this.#limit?.excess(session, replaced)) ?? []) {
         ending.push({ id, reason: 'evicted', userId })
       }
-      deliver?.(token, session)
+      await deliver?.(token, session)
     } catch (error) {
       await this.#ender.undo(session.id)
       throw error

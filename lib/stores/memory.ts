@@ -1,5 +1,11 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { DeviceCode, DeviceCodeId, DevicePoll, UserCodeId } from '../../types/device-code.js'
+import type {
+  DeviceCode,
+  DeviceCodeDecision,
+  DeviceCodeId,
+  DevicePoll,
+  UserCodeId,
+} from '../../types/device-code.js'
 import type { Session, SessionId, SessionMetadata } from '../../types/session.js'
 import type {
   ActivityRecorder,
@@ -230,11 +236,8 @@ export class MemoryStore
     return this.#deviceCodes.recordPoll(id, poll)
   }
 
-  async decideDeviceCode(
-    userCodeId: UserCodeId,
-    { userId }: { readonly userId: string | null },
-  ): Promise<boolean> {
-    return this.#deviceCodes.decide(userCodeId, userId)
+  async decideDeviceCode(userCodeId: UserCodeId, decision: DeviceCodeDecision): Promise<boolean> {
+    return this.#deviceCodes.decide(userCodeId, decision)
   }
 
   async consumeDeviceCode(id: DeviceCodeId): Promise<DeviceCode | null> {

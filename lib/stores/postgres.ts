@@ -1,4 +1,10 @@
-import type { DeviceCode, DeviceCodeId, DevicePoll, UserCodeId } from '../../types/device-code.js'
+import type {
+  DeviceCode,
+  DeviceCodeDecision,
+  DeviceCodeId,
+  DevicePoll,
+  UserCodeId,
+} from '../../types/device-code.js'
 import type { Session, SessionId, SessionMetadata } from '../../types/session.js'
 import type {
   ActivityRecorder,
@@ -265,11 +271,8 @@ export class PostgresStore
     return await this.#deviceCodes.recordPoll(id, poll)
   }
 
-  async decideDeviceCode(
-    userCodeId: UserCodeId,
-    { userId }: { readonly userId: string | null },
-  ): Promise<boolean> {
-    return await this.#deviceCodes.decide(userCodeId, userId)
+  async decideDeviceCode(userCodeId: UserCodeId, decision: DeviceCodeDecision): Promise<boolean> {
+    return await this.#deviceCodes.decide(userCodeId, decision)
   }
 
   async consumeDeviceCode(id: DeviceCodeId): Promise<DeviceCode | null> {

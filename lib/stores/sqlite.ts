@@ -1,4 +1,10 @@
-import type { DeviceCode, DeviceCodeId, DevicePoll, UserCodeId } from '../../types/device-code.js'
+import type {
+  DeviceCode,
+  DeviceCodeDecision,
+  DeviceCodeId,
+  DevicePoll,
+  UserCodeId,
+} from '../../types/device-code.js'
 import type { Session, SessionId, SessionMetadata } from '../../types/session.js'
 import type {
   ActivityRecorder,
@@ -228,11 +234,8 @@ export class SqliteStore
     return this.#deviceCodes.recordPoll(id, poll)
   }
 
-  async decideDeviceCode(
-    userCodeId: UserCodeId,
-    { userId }: { readonly userId: string | null },
-  ): Promise<boolean> {
-    return this.#deviceCodes.decide(userCodeId, userId)
+  async decideDeviceCode(userCodeId: UserCodeId, decision: DeviceCodeDecision): Promise<boolean> {
+    return this.#deviceCodes.decide(userCodeId, decision)
   }
 
   async consumeDeviceCode(id: DeviceCodeId): Promise<DeviceCode | null> {

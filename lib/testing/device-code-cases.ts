@@ -3,11 +3,13 @@ import type { DeviceCode } from '../../types/device-code.js'
 import type { DeviceCodeStore } from '../../types/store.js'
 import { alikeIds } from './alike-ids.js'
 import {
+  approved,
   assertDeviceCode,
   assertGone,
   assertKept,
   createCodes,
   type DeviceCodeCases,
+  decisionOf,
   newDeviceCode,
   newDeviceCodeId,
   newUserCodeId,
@@ -36,7 +38,7 @@ export const deviceCodeCases: DeviceCodeCases = {
   async 'createDeviceCode: keeps every field, and times to the millisecond'(store) {
     const plain = newDeviceCode()
     const full = newDeviceCode({ interval: 12_345, metadata })
-    const decided = newDeviceCode({ status: 'approved', userId: 'ada', lastPolledAt: new Date(1_001) })
+    const decided = approved(newDeviceCode({ lastPolledAt: new Date(1_001) }))
     await createCodes(store, plain, full, decided, newDeviceCode({ metadata: {} }))
     await assertKept(store, plain, full, decided)
   },
@@ -49,7 +51,7 @@ export const deviceCodeCases: DeviceCodeCases = {
     assert.equal(await store.createDeviceCode(first), false)
     await assertKept(store, first)
     assert.equal(await store.findDeviceCode(second.userCodeId), null)
-    assert.equal(await store.decideDeviceCode(second.userCodeId, { userId: 'eve' }), false)
+    assert.equal(await store.decideDeviceCode(second.userCodeId, decisionOf('eve')), false)
     await createCodes(store, newDeviceCode({ userCodeId: second.userCodeId }))
     await assertKept(store, first)
   },
@@ -140,24 +142,24 @@ export const deviceCodeCases: DeviceCodeCases = {
       await createCodes(store, code)
       const calls = [
         store.recordDevicePoll(code.id, pollOf(polled(code))),
-        store.decideDeviceCode(code.userCodeId, { userId: 'ada' }),
+        store.decideDeviceCode(code.userCodeId, decisionOf('ada')),
       ]
       assert.deepEqual(await settle(round % 2 === 0 ? calls : calls.toReversed()), [true, true])
-      await assertKept(store, { ...polled(code), status: 'approved', userId: 'ada' })
+      await assertKept(store, approved(polled(code)))
     }
   },
 
   async 'decideDeviceCode: approves for the user, and changes nothing else'(store) {
     const [code, other] = [polled(newDeviceCode({ metadata })), newDeviceCode()]
     await createCodes(store, code, other)
-    assert.equal(await store.decideDeviceCode(code.userCodeId, { userId: 'ada' }), true)
-    await assertKept(store, { ...code, status: 'approved', userId: 'ada' }, other)
+    assert.equal(await store.decideDeviceCode(code.userCodeId, decisionOf('ada')), true)
+    await assertKept(store, approved(code), other)
   },
 
   async 'decideDeviceCode: null denies'(store) {
     const code = newDeviceCode({ metadata })
     await createCodes(store, code)
-    assert.equal(await store.decideDeviceCode(code.userCodeId, { userId: null }), true)
+    assert.equal(await store.decideDeviceCode(code.userCodeId, decisionOf(null)), true)
     await assertKept(store, { ...code, status: 'denied' })
   },
 
@@ -165,30 +167,42 @@ export const deviceCodeCases: DeviceCodeCases = {
     for (const userId of Object.values(alikeIds).flat()) {
       const code = newDeviceCode()
       await createCodes(store, code)
-      assert.equal(await store.decideDeviceCode(code.userCodeId, { userId }), true)
+      assert.equal(await store.decideDeviceCode(code.userCodeId, decisionOf(userId)), true)
       assert.equal((await store.getDeviceCode(code.id))?.userId, userId)
     }
+  },
+
+  async 'decideDeviceCode: keeps the session that approved'(store) {
+    const code = newDeviceCode()
+    await createCodes(store, code)
+    const decision = decisionOf('ada')
+    await store.decideDeviceCode(code.userCodeId, decision)
+    assert.equal((await store.getDeviceCode(code.id))?.sessionId, decision.sessionId)
   },
 
   async 'decideDeviceCode: false where it is decided, and the first decision stands'(store) {
     for (const first of ['ada', null]) {
       const code = newDeviceCode()
       await createCodes(store, code)
-      await store.decideDeviceCode(code.userCodeId, { userId: first })
+      await store.decideDeviceCode(code.userCodeId, decisionOf(first))
       for (const userId of ['eve', null]) {
-        assert.equal(await store.decideDeviceCode(code.userCodeId, { userId }), false)
+        assert.equal(await store.decideDeviceCode(code.userCodeId, decisionOf(userId)), false)
       }
-      await assertKept(store, { ...code, status: first === null ? 'denied' : 'approved', userId: first })
+      await assertKept(store, {
+        ...code,
+        status: first === null ? 'denied' : 'approved',
+        ...decisionOf(first),
+      })
     }
   },
 
   async 'decideDeviceCode: false for a code that is absent, and creates nothing'(store) {
     const code = newDeviceCode()
-    assert.equal(await store.decideDeviceCode(code.userCodeId, { userId: 'ada' }), false)
+    assert.equal(await store.decideDeviceCode(code.userCodeId, decisionOf('ada')), false)
     await assertGone(store, code)
     await createCodes(store, code)
     await store.consumeDeviceCode(code.id)
-    assert.equal(await store.decideDeviceCode(code.userCodeId, { userId: 'ada' }), false)
+    assert.equal(await store.decideDeviceCode(code.userCodeId, decisionOf('ada')), false)
     await assertGone(store, code)
   },
 
@@ -196,11 +210,11 @@ export const deviceCodeCases: DeviceCodeCases = {
     const code = newDeviceCode()
     await createCodes(store, code)
     const decisions = Array.from({ length: 10 }, (_, i) => [
-      { userId: `user ${i}`, status: 'approved' as const },
-      { userId: null, status: 'denied' as const },
+      { ...decisionOf(`user ${i}`), status: 'approved' as const },
+      { ...decisionOf(null), status: 'denied' as const },
     ]).flat()
     const decided = await settle(
-      decisions.map(({ userId }) => store.decideDeviceCode(code.userCodeId, { userId })),
+      decisions.map((decision) => store.decideDeviceCode(code.userCodeId, decision)),
     )
     assert.equal(decided.filter(Boolean).length, 1)
     await assertKept(store, { ...code, ...decisions[decided.indexOf(true)] })

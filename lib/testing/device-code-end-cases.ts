@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
 import type { DeviceCode } from '../../types/device-code.js'
 import {
+  approved,
   assertDeviceCode,
   assertGone,
   assertKept,
   createCodes,
   type DeviceCodeCases,
+  decisionOf,
   newDeviceCode,
   polled,
   pollOf,
@@ -23,10 +25,10 @@ export const deviceCodeEndCases: DeviceCodeCases = {
       const [code, other] = [newDeviceCode({ metadata: { device_client: 'TV' } }), newDeviceCode()]
       await createCodes(store, code, other)
       await store.recordDevicePoll(code.id, pollOf(polled(code)))
-      await store.decideDeviceCode(code.userCodeId, { userId })
+      await store.decideDeviceCode(code.userCodeId, decisionOf(userId))
       const consumed = await store.consumeDeviceCode(code.id)
       const status = userId === null ? 'denied' : 'approved'
-      assertDeviceCode(consumed, { ...polled(code), status, userId })
+      assertDeviceCode(consumed, { ...polled(code), status, ...decisionOf(userId) })
       await assertGone(store, code)
       await assertKept(store, other)
     }
@@ -64,12 +66,12 @@ export const deviceCodeEndCases: DeviceCodeCases = {
     for (let round = 0; round < 10; round++) {
       const code = newDeviceCode()
       await createCodes(store, code)
-      const decide = (): Promise<boolean> => store.decideDeviceCode(code.userCodeId, { userId: 'ada' })
+      const decide = (): Promise<boolean> => store.decideDeviceCode(code.userCodeId, decisionOf('ada'))
       const early = round % 2 === 0 ? decide() : null
       const consumed = store.consumeDeviceCode(code.id)
       const decided = early ?? decide()
       await settle<unknown>([consumed, decided])
-      const expected: DeviceCode = (await decided) ? { ...code, status: 'approved', userId: 'ada' } : code
+      const expected: DeviceCode = (await decided) ? approved(code) : code
       assertDeviceCode(await consumed, expected)
     }
   },
@@ -81,7 +83,7 @@ export const deviceCodeEndCases: DeviceCodeCases = {
       const calls: Promise<unknown>[] = [
         store.recordDevicePoll(code.id, pollOf(polled(code))),
         store.consumeDeviceCode(code.id),
-        store.decideDeviceCode(code.userCodeId, { userId: 'ada' }),
+        store.decideDeviceCode(code.userCodeId, decisionOf('ada')),
         store.recordDevicePoll(code.id, pollOf(polled(code))),
       ]
       await settle(calls)
@@ -92,7 +94,7 @@ export const deviceCodeEndCases: DeviceCodeCases = {
   async 'deleteExpiredDeviceCodes: deletes what is past its end, and nothing else'(store) {
     const age = 60 * minute
     const decided: readonly Partial<DeviceCode>[] = [
-      { status: 'approved', userId: 'ada' },
+      { status: 'approved', ...decisionOf('ada') },
       { status: 'denied' },
     ]
     const expired = [{}, ...decided].map((fields) => polled(newDeviceCode({ ...fields, age })))

@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import type { DeviceCode, DeviceCodeId, DevicePoll, UserCodeId } from '../../types/device-code.js'
+import type {
+  DeviceCode,
+  DeviceCodeDecision,
+  DeviceCodeId,
+  DevicePoll,
+  UserCodeId,
+} from '../../types/device-code.js'
+import type { SessionId } from '../../types/session.js'
 import type { DeviceCodeStore } from '../../types/store.js'
 import { later, minute } from './fixtures.js'
 
@@ -11,6 +18,8 @@ export type DeviceCodeCases = Readonly<Record<string, (store: DeviceCodeStore) =
 function newHash(): string {
   return randomBytes(32).toString('base64url')
 }
+
+const approver = newHash() as SessionId
 
 export function newDeviceCodeId(): DeviceCodeId {
   return newHash() as DeviceCodeId
@@ -36,9 +45,20 @@ export function newDeviceCode(seed: Partial<DeviceCode> & { readonly age?: numbe
     lastPolledAt: null,
     status: 'pending',
     userId: null,
+    sessionId: null,
     metadata: null,
     ...fields,
   }
+}
+
+/** The decision of a session of this user; `null` denies. */
+export function decisionOf(userId: string | null): DeviceCodeDecision {
+  return { userId, sessionId: userId === null ? null : approver }
+}
+
+/** A code that this user approved. */
+export function approved(code: DeviceCode, userId = 'ada'): DeviceCode {
+  return { ...code, status: 'approved', ...decisionOf(userId) }
 }
 
 /** The fields of a code; a store may make its objects as it likes. */
@@ -52,6 +72,7 @@ function fieldsOf(code: DeviceCode): object {
     lastPolledAt: code.lastPolledAt,
     status: code.status,
     userId: code.userId,
+    sessionId: code.sessionId,
     metadata: code.metadata && { ...code.metadata },
   }
 }

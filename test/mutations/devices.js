@@ -20,4 +20,37 @@ export const deviceMutations = [
     replacement: 'if (session === null) return',
     test: 'test/oauth/device.test.ts',
   },
+  {
+    check: 'an approval ends with the session that gave it',
+    requirement: '7.4.1',
+    file: 'lib/oauth/device/service.ts',
+    text: 'return approver === null ? await this.#deny(code) :',
+    replacement:
+      'return approver === null ? await this.#createSession(code, { userId: code.userId, createdAt: new Date(this.#clock.now()) } as Session) :',
+    test: 'test/oauth/device.test.ts',
+  },
+  {
+    check: "a device's session is no later sign-in than its approver's",
+    requirement: '7.5.3',
+    file: 'lib/oauth/device/service.ts',
+    text: '.createSession(userId, { createdAt, metadata }, async',
+    replacement: '.createSession(userId, { metadata }, async',
+    test: 'test/oauth/device.test.ts',
+  },
+  {
+    check: 'a device code gives one session',
+    requirement: '10.4.2',
+    file: 'lib/oauth/device/service.ts',
+    text: 'if (!(await this.#consume(code.id))) throw used',
+    replacement: 'await this.#consume(code.id)',
+    test: 'test/oauth/device.test.ts',
+  },
+  {
+    check: 'a device that polls too fast is slowed down for good',
+    requirement: '10.4.2',
+    file: 'lib/oauth/device/service.ts',
+    text: 'interval: tooSoon ? interval + slowDown : interval',
+    replacement: 'interval',
+    test: 'test/oauth/device.test.ts',
+  },
 ]

@@ -84,7 +84,7 @@ export async function errorOf(response: Response): Promise<string> {
 /** The session that the application sees in this browser. */
 export async function sessionIn(browser: Browser, origin: string) {
   const body = (await (await browser.get(`${origin}/whoami`)).json()) as {
-    session: { id: string; userId: string; metadata: Record<string, string> | null } | null
+    session: { id: string; userId: string; createdAt: string; metadata: Record<string, string> | null } | null
   }
   return body.session
 }

@@ -90,7 +90,10 @@ t.test('a device signs in with a code that its user types elsewhere', async (t) 
   clock.offset += 5_000
   const { status, body } = await poll(started)
   t.equal(status, 200)
-  t.match(body, { access_token: /^[\w-]{43}$/, token_type: 'Bearer', expires_in: 2_592_000 })
+  const lifetime = 2_592_000
+  t.match(body, { access_token: /^[\w-]{43}$/, token_type: 'Bearer', expires_in: Number })
+  const { expires_in } = body as { expires_in: number }
+  t.ok(expires_in > lifetime - 10 && expires_in < lifetime, 'counted from the sign-in of who allowed it')
   const { access_token } = body as { access_token: string }
   const me = await app.inject({ url: '/me', headers: { authorization: `Bearer ${access_token}` } })
   t.match(me.json(), {
@@ -218,15 +221,90 @@ t.test('what a device is told instead of a session', async (t) => {
   t.match(await poll(swept), invalid, 'a code that goes while it is looked at')
 })
 
+t.test('the session of a device is of the sign-in that allowed it', async (t) => {
+  const credentials = [
+    bearerCredential(),
+    cookieCredential({ idleTimeout: null, absoluteTimeout: 90 * 86_400_000 }),
+  ]
+  const { app, origin, browser, clock, page, start, poll } = await devices(
+    t,
+    { approvalMaxAge: null },
+    { credentials },
+  )
+  const approver = await sessionIn(browser, origin)
+  clock.offset += 86_400_000
+  const started = await start()
+  await browser.post(page, { user_code: started.user_code, decision: 'allow' })
+  const { body } = await poll(started)
+  const { access_token: token } = body as { access_token: string }
+  const session = await app.gosesh.verifyToken(token)
+  t.equal(session?.createdAt.toJSON(), approver?.createdAt)
+  t.equal(Number(session?.absoluteDeadline), Number(session?.createdAt) + 2_592_000_000)
+
+  clock.offset += 29 * 86_400_000
+  const late = await start()
+  await browser.post(page, { user_code: late.user_code, decision: 'allow' })
+  t.match(
+    await poll(late),
+    { body: { error: 'access_denied' } },
+    'longer ago than a device may stay signed in',
+  )
+  t.match(await poll(late), { body: { error: 'invalid_grant' } })
+})
+
+t.test('what ends the session that allowed a device ends the approval too', async (t) => {
+  const { app, origin, browser, page, start, poll } = await devices(t)
+  const user = String((await sessionIn(browser, origin))?.userId)
+  const ends = {
+    deleteUserSessions: () => app.gosesh.deleteUserSessions(user),
+    deleteAllSessions: () => app.gosesh.deleteAllSessions(),
+    'sign-out everywhere': async () => {
+      const cookie = [...browser.cookies(origin)].map((pair) => pair.join('=')).join('; ')
+      const url = '/logout-everywhere'
+      t.equal((await app.inject({ method: 'POST', url, headers: { cookie } })).statusCode, 200)
+    },
+  }
+  for (const [name, end] of Object.entries(ends)) {
+    const started = await start()
+    await browser.post(page, { user_code: started.user_code, decision: 'allow' })
+    await end()
+    t.match(await poll(started), { status: 400, body: { error: 'access_denied' } }, name)
+    t.match(await poll(started), { body: { error: 'invalid_grant' } }, 'for good')
+    t.same(await app.gosesh.listUserSessions(user), [])
+    await signInAt(browser, page.replace('device', 'acme'))
+  }
+})
+
 t.test('an account that is full does not use up the code', async (t) => {
-  const maxSessionsPerUser = { limit: 1, whenFull: 'refuse' } as const
-  const { app, browser, clock, page, start, poll, origin } = await devices(t, true, { maxSessionsPerUser })
+  const maxSessionsPerUser = { limit: 2, whenFull: 'refuse' } as const
+  const { app, browser, clock, page, start, poll, origin } = await devices(t, true, {
+    maxSessionsPerUser,
+  })
+  const user = String((await sessionIn(browser, origin))?.userId)
+  const other = await app.gosesh.createSession(user)
   const started = await start()
   await browser.post(page, { user_code: started.user_code, decision: 'allow' })
   t.match(await poll(started), { status: 400, body: { error: 'authorization_pending' } })
-  await app.gosesh.deleteUserSessions(String((await sessionIn(browser, origin))?.userId))
-  clock.offset += 5_000
+  t.match(await poll(started), { status: 400, body: { error: 'slow_down' } }, 'and is not asked any faster')
+  await app.gosesh.deleteSession(other.session.id)
+  clock.offset += 10_000
   t.match(await poll(started), { status: 200, body: { access_token: /./ } })
+  t.equal((await app.gosesh.listUserSessions(user)).length, 2)
+})
+
+t.test('an outage does not use up the code', async (t) => {
+  const { app, browser, store, page, start, poll, origin } = await devices(t)
+  const user = String((await sessionIn(browser, origin))?.userId)
+  const started = await start()
+  await browser.post(page, { user_code: started.user_code, decision: 'allow' })
+  for (const method of ['createSession', 'consumeDeviceCode'] as const) {
+    const original = store[method]
+    Object.assign(store, { [method]: () => Promise.reject(new Error('the store is down')) })
+    t.match(await poll(started), { status: 503 }, method)
+    Object.assign(store, { [method]: original })
+    t.equal((await app.gosesh.listUserSessions(user)).length, 1, 'and leaves no session behind')
+  }
+  t.match(await poll(started), { status: 200 })
 })
 
 t.test('start-up fails if no credential could carry the token of a device', async (t) => {
@@ -422,6 +500,41 @@ t.test('the store', async (t) => {
       throw new GoseshError('GOSESH_ERR_STORE_FULL')
     }
     t.match(await post('code', {}), { status: 503, body: { code: 'GOSESH_ERR_STORE_FULL' } })
+  })
+
+  t.test('is asked no more often at once than by gosesh itself', async (t) => {
+    const store = new MemoryStore()
+    const sessions = { store, storeTimeout: 300, maxPendingStoreCalls: 5 }
+    const { origin } = await scene(t, { deviceAuthorization: true }, { sessions })
+    let calls = 0
+    store.getDeviceCode = () => {
+      calls += 1
+      return new Promise(() => {})
+    }
+    const body = new URLSearchParams({ grant_type, device_code: 'x'.repeat(43) })
+    const polls = Array.from({ length: 20 }, () =>
+      fetch(`${origin}/auth/device/token`, { method: 'POST', body }),
+    )
+    for (const { status } of await Promise.all(polls)) t.equal(status, 503)
+    t.equal(calls, 5)
+  })
+
+  t.test('is not swept if gosesh does not sweep', async (t) => {
+    for (const [sweepInterval, sweeps] of [
+      [null, false],
+      [5, true],
+    ] as const) {
+      const store = new MemoryStore()
+      const swept = new Promise<boolean>((resolve) => {
+        store.deleteExpiredDeviceCodes = async () => {
+          resolve(true)
+          return 0
+        }
+        setTimeout(() => resolve(false), 200)
+      })
+      await scene(t, { deviceAuthorization: true }, { sessions: { store, sweepInterval } })
+      t.equal(await swept, sweeps)
+    }
   })
 
   t.test('has its time', async (t) => {

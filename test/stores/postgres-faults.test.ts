@@ -5,7 +5,7 @@ import t from 'tap'
 import gosesh from '../../lib/index.js'
 import { migrationLock } from '../../lib/stores/migrations/postgres.js'
 import { PostgresStore } from '../../lib/stores/postgres.js'
-import { assertKept, newDeviceCode } from '../../lib/testing/device-code-fixtures.js'
+import { assertKept, decisionOf, newDeviceCode } from '../../lib/testing/device-code-fixtures.js'
 import { assertSession, later, newSession } from '../../lib/testing/fixtures.js'
 import { addRoutes, buildApp, signIn } from '../helpers/app.js'
 import { freshStore, newSchema, until, untilWaiting } from '../integration/postgres-fixtures.js'
@@ -88,7 +88,7 @@ function faultTests(server: PostgresServer): void {
       getDeviceCode: () => store.getDeviceCode(code.id),
       findDeviceCode: () => store.findDeviceCode(code.userCodeId),
       recordDevicePoll: () => store.recordDevicePoll(code.id, { interval: 1, lastPolledAt: at }),
-      decideDeviceCode: () => store.decideDeviceCode(code.userCodeId, { userId: 'ada' }),
+      decideDeviceCode: () => store.decideDeviceCode(code.userCodeId, decisionOf('ada')),
       consumeDeviceCode: () => store.consumeDeviceCode(code.id),
       deleteExpiredDeviceCodes: () => store.deleteExpiredDeviceCodes(code.expiresAt, 10),
       migrate: () => store.migrate(),

@@ -3,7 +3,7 @@ import type pg from 'pg'
 import t from 'tap'
 import { quoteIdentifier } from '../../lib/stores/postgres/tables.js'
 import { PostgresStore } from '../../lib/stores/postgres.js'
-import { newDeviceCode } from '../../lib/testing/device-code-fixtures.js'
+import { decisionOf, newDeviceCode } from '../../lib/testing/device-code-fixtures.js'
 import { activeAt, assertSession, later, newSession } from '../../lib/testing/fixtures.js'
 import { userIdOf } from '../../lib/user-id.js'
 import { buildApp } from '../helpers/app.js'
@@ -246,7 +246,7 @@ function migrateTests(server: PostgresServer): void {
     const code = newDeviceCode()
     t.equal(await store.createDeviceCode(code), true)
     t.equal(await store.recordDevicePoll(code.id, { interval: 1, lastPolledAt: at }), true)
-    t.equal(await store.decideDeviceCode(code.userCodeId, { userId: 'ada' }), true)
+    t.equal(await store.decideDeviceCode(code.userCodeId, decisionOf('ada')), true)
     t.equal((await store.getDeviceCode(code.id))?.userId, 'ada')
     t.equal((await store.findDeviceCode(code.userCodeId))?.userId, 'ada')
     t.equal((await store.consumeDeviceCode(code.id))?.userId, 'ada')

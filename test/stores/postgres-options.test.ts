@@ -1,7 +1,7 @@
 import pg from 'pg'
 import t from 'tap'
 import { type PostgresPool, type PostgresQuery, PostgresStore } from '../../lib/stores/postgres.js'
-import { newDeviceCode } from '../../lib/testing/device-code-fixtures.js'
+import { decisionOf, newDeviceCode } from '../../lib/testing/device-code-fixtures.js'
 import { newSession } from '../../lib/testing/fixtures.js'
 import { freshStore, newSchema } from '../integration/postgres-fixtures.js'
 import { type PostgresServer, startPostgres } from '../integration/postgres-server.js'
@@ -159,7 +159,7 @@ t.test(
       await store.getDeviceCode(code.id)
       await store.findDeviceCode(code.userCodeId)
       await store.recordDevicePoll(code.id, poll)
-      await store.decideDeviceCode(code.userCodeId, { userId: null })
+      await store.decideDeviceCode(code.userCodeId, decisionOf(null))
       await store.consumeDeviceCode(code.id)
       await store.deleteExpiredDeviceCodes(code.createdAt, 10)
       return pool.queries.map(({ name = '' }) => name)
@@ -208,7 +208,7 @@ function schemaTests(server: PostgresServer): void {
         getDeviceCode: () => store.getDeviceCode(code.id),
         findDeviceCode: () => store.findDeviceCode(code.userCodeId),
         recordDevicePoll: () => store.recordDevicePoll(code.id, poll),
-        decideDeviceCode: () => store.decideDeviceCode(code.userCodeId, { userId: 'ada' }),
+        decideDeviceCode: () => store.decideDeviceCode(code.userCodeId, decisionOf('ada')),
         consumeDeviceCode: () => store.consumeDeviceCode(code.id),
         deleteExpiredDeviceCodes: () => store.deleteExpiredDeviceCodes(new Date(), 10),
       }
@@ -268,7 +268,7 @@ function schemaTests(server: PostgresServer): void {
     t.strictSame(await store.deleteSessionsByMetadata({ oidc_sub: 'ada' }), [])
     t.equal(await store.createDeviceCode(code), true)
     t.equal(await store.recordDevicePoll(code.id, poll), true)
-    t.equal(await store.decideDeviceCode(code.userCodeId, { userId: null }), true)
+    t.equal(await store.decideDeviceCode(code.userCodeId, decisionOf(null)), true)
     t.equal((await store.findDeviceCode(code.userCodeId))?.status, 'denied')
     t.equal((await store.consumeDeviceCode(code.id))?.status, 'denied')
     t.equal(await store.deleteExpiredDeviceCodes(code.expiresAt, 10), 0)

@@ -1,6 +1,6 @@
 import pg from 'pg'
 import t from 'tap'
-import { assertKept, newDeviceCode } from '../../lib/testing/device-code-fixtures.js'
+import { assertKept, decisionOf, newDeviceCode } from '../../lib/testing/device-code-fixtures.js'
 import {
   activeAt,
   assertSession,
@@ -125,7 +125,7 @@ function storageTests(server: PostgresServer): void {
       const client = await pool.connect()
       await client.query('BEGIN')
       await client.query(`UPDATE ${schema}.gosesh_device_codes SET status = 'denied'`)
-      const decided = store.decideDeviceCode(code.userCodeId, { userId: 'ada' })
+      const decided = store.decideDeviceCode(code.userCodeId, decisionOf('ada'))
       await untilWaiting(pool)
       await client.query('COMMIT')
       client.release()

@@ -1,7 +1,12 @@
 import { Redis } from 'ioredis'
 import t from 'tap'
 import { type IoredisClient, RedisStore } from '../../lib/stores/redis.js'
-import { assertKept, newDeviceCode, newUserCodeId } from '../../lib/testing/device-code-fixtures.js'
+import {
+  assertKept,
+  decisionOf,
+  newDeviceCode,
+  newUserCodeId,
+} from '../../lib/testing/device-code-fixtures.js'
 import { later } from '../../lib/testing/fixtures.js'
 import { eventually, hasRedis, startRedis } from '../integration/redis-server.js'
 
@@ -25,7 +30,7 @@ if (hasRedis(t)) {
     const expiries = (): Promise<number[]> => Promise.all(keys.map((key) => redis.pexpiretime(key)))
     t.same(await expiries(), [at, at])
     await store.recordDevicePoll(code.id, { interval: 10_000, lastPolledAt: new Date() })
-    await store.decideDeviceCode(code.userCodeId, { userId: 'ada' })
+    await store.decideDeviceCode(code.userCodeId, decisionOf('ada'))
     t.same(await expiries(), [at, at])
     t.equal(await store.deleteExpiredDeviceCodes(), 0)
     await store.consumeDeviceCode(code.id)
@@ -38,7 +43,7 @@ if (hasRedis(t)) {
     await store.createDeviceCode(code)
     await eventually('its keys are gone', async () => (await redis.dbsize()) === 0)
     t.equal(await store.recordDevicePoll(code.id, { interval: 1, lastPolledAt: new Date() }), false)
-    t.equal(await store.decideDeviceCode(code.userCodeId, { userId: 'ada' }), false)
+    t.equal(await store.decideDeviceCode(code.userCodeId, decisionOf('ada')), false)
     t.equal(await store.consumeDeviceCode(code.id), null)
     t.equal(await redis.dbsize(), 0)
   })
@@ -64,7 +69,7 @@ if (hasRedis(t)) {
     await redis.set(`gosesh:user-code:${dangling}`, newDeviceCode().id)
     for (const userCodeId of [stray, dangling]) {
       t.equal(await store.findDeviceCode(userCodeId), null)
-      t.equal(await store.decideDeviceCode(userCodeId, { userId: 'eve' }), false)
+      t.equal(await store.decideDeviceCode(userCodeId, decisionOf('eve')), false)
     }
     await assertKept(store, code)
   })
@@ -90,7 +95,7 @@ if (hasRedis(t)) {
     await eventually('the user code is claimed', async () => held.length === 1)
     const store = new RedisStore(redis)
     t.equal(await store.findDeviceCode(second.userCodeId), null)
-    t.equal(await store.decideDeviceCode(second.userCodeId, { userId: 'eve' }), false)
+    t.equal(await store.decideDeviceCode(second.userCodeId, decisionOf('eve')), false)
     held[0]?.()
     t.equal(await created, false)
     t.equal(await redis.exists(`gosesh:user-code:${second.userCodeId}`), 0)
@@ -145,19 +150,19 @@ if (hasRedis(t)) {
     }
     await change({ userCodeId: null })
     await t.rejects(store.getDeviceCode(code.id), unavailable)
-    t.equal(await store.decideDeviceCode(code.userCodeId, { userId: 'eve' }), false)
+    t.equal(await store.decideDeviceCode(code.userCodeId, decisionOf('eve')), false)
     await change({ interval: 'x' })
     await t.rejects(store.recordDevicePoll(code.id, { interval: 1, lastPolledAt: new Date() }), unavailable)
     await redis.set(key, 'x')
     await t.rejects(store.getDeviceCode(code.id), unavailable)
-    await t.rejects(store.decideDeviceCode(code.userCodeId, { userId: 'ada' }), unavailable)
+    await t.rejects(store.decideDeviceCode(code.userCodeId, decisionOf('ada')), unavailable)
   })
 
   t.test('a full server: no device can begin, and one that began can end', async (t) => {
     const store = new RedisStore(redis)
     const code = newDeviceCode()
     await store.createDeviceCode(code)
-    await store.decideDeviceCode(code.userCodeId, { userId: 'ada' })
+    await store.decideDeviceCode(code.userCodeId, decisionOf('ada'))
     await redis.config('SET', 'maxmemory', '1')
     t.teardown(() => redis.config('SET', 'maxmemory', '0'))
     await t.rejects(store.createDeviceCode(newDeviceCode()), { ...unavailable, cause: /OOM/ })

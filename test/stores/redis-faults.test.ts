@@ -6,7 +6,7 @@ import { createClient, createCluster } from 'redis'
 import t, { type Test } from 'tap'
 import gosesh, { type Session } from '../../lib/index.js'
 import { RedisStore, type RedisStoreClient } from '../../lib/stores/redis.js'
-import { assertKept, newDeviceCode } from '../../lib/testing/device-code-fixtures.js'
+import { assertKept, decisionOf, newDeviceCode } from '../../lib/testing/device-code-fixtures.js'
 import { later, newSession, newSessions } from '../../lib/testing/fixtures.js'
 import { addRoutes, cookieOf } from '../helpers/app.js'
 import {
@@ -49,7 +49,7 @@ async function assertUnavailable(t: Test, store: RedisStore, session: Session): 
     getDeviceCode: store.getDeviceCode(code.id),
     findDeviceCode: store.findDeviceCode(code.userCodeId),
     recordDevicePoll: store.recordDevicePoll(code.id, { interval: 1, lastPolledAt: new Date() }),
-    decideDeviceCode: store.decideDeviceCode(code.userCodeId, { userId: 'ada' }),
+    decideDeviceCode: store.decideDeviceCode(code.userCodeId, decisionOf('ada')),
     consumeDeviceCode: store.consumeDeviceCode(code.id),
   }
   await Promise.all(

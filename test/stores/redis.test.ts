@@ -9,7 +9,7 @@ import {
   type RedisStoreClient,
   type RedisStoreOptions,
 } from '../../lib/stores/redis.js'
-import { newDeviceCode } from '../../lib/testing/device-code-fixtures.js'
+import { decisionOf, newDeviceCode } from '../../lib/testing/device-code-fixtures.js'
 import { activeAt, later, newSession, newSessions } from '../../lib/testing/fixtures.js'
 import { userIdOf } from '../../lib/user-id.js'
 import { eventually, hasRedis, onlyKey, startRedis, startRedisCluster } from '../integration/redis-server.js'
@@ -154,7 +154,7 @@ if (hasRedis(t)) {
       t.equal(await store.createDeviceCode(code), true)
       t.equal(await store.createDeviceCode({ ...newDeviceCode(), id: code.id }), false)
       t.equal(await store.recordDevicePoll(code.id, { interval: 1, lastPolledAt: new Date() }), true)
-      t.equal(await store.decideDeviceCode(code.userCodeId, { userId: 'ada' }), true)
+      t.equal(await store.decideDeviceCode(code.userCodeId, decisionOf('ada')), true)
       t.equal((await store.findDeviceCode(code.userCodeId))?.userId, 'ada')
       t.equal((await store.consumeDeviceCode(code.id))?.userId, 'ada')
       await t.rejects(new RedisStore(limited, { prefix: 'not-ours:' }).getSession(session.id), unavailable)

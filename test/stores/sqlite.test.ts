@@ -11,7 +11,7 @@ import {
   sqliteVersionTable,
 } from '../../lib/stores/migrations/sqlite.js'
 import { type SqliteDatabase, SqliteStore, type SqliteStoreOptions } from '../../lib/stores/sqlite.js'
-import { newDeviceCode } from '../../lib/testing/device-code-fixtures.js'
+import { decisionOf, newDeviceCode } from '../../lib/testing/device-code-fixtures.js'
 import { activeAt, hour, later, minute, newSession, newSessions } from '../../lib/testing/fixtures.js'
 import { deviceCodeStoreContract, sessionStoreContract } from '../../lib/testing/store-contract.js'
 import { userIdOf } from '../../lib/user-id.js'
@@ -122,7 +122,7 @@ function everyCall(
     getDeviceCode: () => store.getDeviceCode(code.id),
     findDeviceCode: () => store.findDeviceCode(code.userCodeId),
     recordDevicePoll: () => store.recordDevicePoll(code.id, { interval: 1, lastPolledAt: code.createdAt }),
-    decideDeviceCode: () => store.decideDeviceCode(code.userCodeId, { userId: 'ada' }),
+    decideDeviceCode: () => store.decideDeviceCode(code.userCodeId, decisionOf('ada')),
     consumeDeviceCode: () => store.consumeDeviceCode(code.id),
     deleteExpiredDeviceCodes: () => store.deleteExpiredDeviceCodes(new Date(), 100),
     'deleteSessionsByMetadata, oidc_sid': () => store.deleteSessionsByMetadata({ oidc_sid: 'a' }),

@@ -1,9 +1,14 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { DeviceCode, DeviceCodeId, DevicePoll, UserCodeId } from '../../types/device-code.js'
+import type {
+  DeviceCode,
+  DeviceCodeDecision,
+  DeviceCodeId,
+  DevicePoll,
+  UserCodeId,
+} from '../../types/device-code.js'
+import type { SessionId } from '../../types/session.js'
 import type { DeviceCodeStore } from '../../types/store.js'
 import { OpenDeviceCodes } from './open-device-codes.js'
-
-type Decision = { userId: string | null }
 
 /** Reads a code, and a turn later writes it back as it then was, with what changes. */
 class LostUpdates extends OpenDeviceCodes {
@@ -115,35 +120,53 @@ export const brokenDeviceCodes: Readonly<Record<string, new () => DeviceCodeStor
   'recordDevicePoll: at once with a decision, both are kept': LostUpdates,
 
   'decideDeviceCode: approves for the user, and changes nothing else': class extends OpenDeviceCodes {
-    override async decideDeviceCode(userCodeId: UserCodeId, decision: Decision): Promise<boolean> {
+    override async decideDeviceCode(userCodeId: UserCodeId, decision: DeviceCodeDecision): Promise<boolean> {
       for (const { id } of this.codes.values()) this.change(id, { userId: decision.userId })
       return super.decideDeviceCode(userCodeId, decision)
     }
   },
 
   'decideDeviceCode: null denies': class extends OpenDeviceCodes {
-    override async decideDeviceCode(userCodeId: UserCodeId, { userId }: Decision): Promise<boolean> {
+    override async decideDeviceCode(
+      userCodeId: UserCodeId,
+      { userId, sessionId }: DeviceCodeDecision,
+    ): Promise<boolean> {
       const code = this.ofUserCode(userCodeId)
-      return code !== undefined && this.change(code.id, { status: 'approved', userId })
+      return code !== undefined && this.change(code.id, { status: 'approved', userId, sessionId })
     }
   },
 
   'decideDeviceCode: keeps the user id exactly': class extends OpenDeviceCodes {
-    override async decideDeviceCode(userCodeId: UserCodeId, { userId }: Decision): Promise<boolean> {
-      return super.decideDeviceCode(userCodeId, { userId: userId?.trim() ?? null })
+    override async decideDeviceCode(
+      userCodeId: UserCodeId,
+      { userId, sessionId }: DeviceCodeDecision,
+    ): Promise<boolean> {
+      return super.decideDeviceCode(userCodeId, { userId: userId?.trim() ?? null, sessionId })
+    }
+  },
+
+  'decideDeviceCode: keeps the session that approved': class extends OpenDeviceCodes {
+    override async decideDeviceCode(
+      userCodeId: UserCodeId,
+      { userId }: DeviceCodeDecision,
+    ): Promise<boolean> {
+      return super.decideDeviceCode(userCodeId, { userId, sessionId: userId as SessionId | null })
     }
   },
 
   'decideDeviceCode: false where it is decided, and the first decision stands': class extends OpenDeviceCodes {
-    override async decideDeviceCode(userCodeId: UserCodeId, { userId }: Decision): Promise<boolean> {
+    override async decideDeviceCode(
+      userCodeId: UserCodeId,
+      { userId, sessionId }: DeviceCodeDecision,
+    ): Promise<boolean> {
       const code = this.ofUserCode(userCodeId)
       if (code === undefined) return false
-      return this.change(code.id, { status: userId === null ? 'denied' : 'approved', userId })
+      return this.change(code.id, { status: userId === null ? 'denied' : 'approved', userId, sessionId })
     }
   },
 
   'decideDeviceCode: false for a code that is absent, and creates nothing': class extends Creating {
-    override async decideDeviceCode(userCodeId: UserCodeId, decision: Decision): Promise<boolean> {
+    override async decideDeviceCode(userCodeId: UserCodeId, decision: DeviceCodeDecision): Promise<boolean> {
       if (this.ofUserCode(userCodeId) !== undefined) return super.decideDeviceCode(userCodeId, decision)
       this.make({ userCodeId })
       return false
@@ -151,11 +174,14 @@ export const brokenDeviceCodes: Readonly<Record<string, new () => DeviceCodeStor
   },
 
   'decideDeviceCode: of many at once exactly one wins': class extends OpenDeviceCodes {
-    override async decideDeviceCode(userCodeId: UserCodeId, { userId }: Decision): Promise<boolean> {
+    override async decideDeviceCode(
+      userCodeId: UserCodeId,
+      { userId, sessionId }: DeviceCodeDecision,
+    ): Promise<boolean> {
       const code = this.ofUserCode(userCodeId)
       if (code?.status !== 'pending') return false
       await nextTurn()
-      return this.change(code.id, { status: userId === null ? 'denied' : 'approved', userId })
+      return this.change(code.id, { status: userId === null ? 'denied' : 'approved', userId, sessionId })
     }
   },
 

@@ -1,4 +1,10 @@
-import type { DeviceCode, DeviceCodeId, DevicePoll, UserCodeId } from '../../types/device-code.js'
+import type {
+  DeviceCode,
+  DeviceCodeDecision,
+  DeviceCodeId,
+  DevicePoll,
+  UserCodeId,
+} from '../../types/device-code.js'
 import type { DeviceCodeStore } from '../../types/store.js'
 
 /** Device codes that keep every rule, in parts that can be broken one at a time. */
@@ -54,10 +60,13 @@ export class OpenDeviceCodes implements DeviceCodeStore {
     return this.change(id, { lastPolledAt: new Date(latest), interval: Math.max(code.interval, interval) })
   }
 
-  async decideDeviceCode(userCodeId: UserCodeId, { userId }: { userId: string | null }): Promise<boolean> {
+  async decideDeviceCode(userCodeId: UserCodeId, decision: DeviceCodeDecision): Promise<boolean> {
     const code = this.ofUserCode(userCodeId)
     if (code?.status !== 'pending') return false
-    return this.change(code.id, { status: userId === null ? 'denied' : 'approved', userId })
+    return this.change(code.id, {
+      status: decision.userId === null ? 'denied' : 'approved',
+      ...decision,
+    })
   }
 
   async consumeDeviceCode(id: DeviceCodeId): Promise<DeviceCode | null> {

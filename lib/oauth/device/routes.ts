@@ -2,13 +2,13 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { DevicePage } from '../../../types/oauth.js'
 import type { Session } from '../../../types/session.js'
 import { GoseshError } from '../../errors.js'
+import { internals } from '../../internals.js'
 import { isRecent } from '../../timing.js'
 import { isAmbient, verifiedBy } from '../../verified-by.js'
 import { fieldsOf } from '../form.js'
 import { Html, page } from '../html.js'
 import { messageFor, sendOwnPage, sendPage } from '../pages.js'
 import { signInUrl } from '../redirect-to-sign-in.js'
-import { refuseCrossOrigin } from '../same-origin.js'
 import type { DeviceSettings, OAuthSettings } from '../settings.js'
 import { Attempts } from './attempts.js'
 import { normaliseUserCode, showUserCode } from './codes.js'
@@ -112,7 +112,7 @@ export function devicePageRoutes(
   )
 
   routes.post('/device', async (request, reply) => {
-    refuseCrossOrigin(request, [origin])
+    routes[internals].refuseCrossOrigin(request, [origin])
     const session = request.requireSession()
     const { userId } = session
     // A token that a program presents, a device's above all, must not stand for its user at the page.
@@ -151,9 +151,10 @@ export function devicePageRoutes(
   ): Promise<DevicePage | null> {
     const found = await authorization.find(code)
     if (found === null) return null
-    const { userId } = request.requireSession()
     if (decision === 'allow') {
-      return (await authorization.decide(code, userId)) ? allowedPage(parts, found.id) : null
+      return (await authorization.decide(code, request.requireSession()))
+        ? allowedPage(parts, found.id)
+        : null
     }
     if (decision === 'deny') return (await authorization.decide(code, null)) ? deniedPage(parts) : null
     const client = found.metadata?.[clientKey] ?? null

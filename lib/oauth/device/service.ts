@@ -1,12 +1,12 @@
 import type { FastifyInstance } from 'fastify'
-import type { DeviceCode } from '../../../types/device-code.js'
+import type { DeviceCode, DeviceCodeId } from '../../../types/device-code.js'
 import type { Clock } from '../../../types/options.js'
 import type { Session, SessionToken } from '../../../types/session.js'
 import type { DeviceCodeStore } from '../../../types/store.js'
 import { hasCapability, requireCapability } from '../../capabilities.js'
-import { GoseshError } from '../../errors.js'
+import { GoseshError, isGoseshError } from '../../errors.js'
+import { type Internals, internals } from '../../internals.js'
 import type { DeviceSettings } from '../settings.js'
-import { callStore } from '../store-call.js'
 import { createDeviceCode, createUserCode, deviceCodeId, isDeviceCodeId, userCodeId } from './codes.js'
 
 /** What RFC 8628, section 3.5, and RFC 6749, section 5.2, let a device be told. */
@@ -48,11 +48,13 @@ const storeMethods = [
 /** Device authorization for sessions of gosesh (RFC 8628). */
 export class DeviceAuthorization {
   readonly #app: FastifyInstance
+  readonly #internals: Internals
   readonly #settings: DeviceSettings
   readonly #clock: Clock
 
   constructor(app: FastifyInstance, settings: DeviceSettings, clock: Clock) {
     this.#app = app
+    this.#internals = app[internals]
     this.#settings = settings
     this.#clock = clock
   }
@@ -76,6 +78,7 @@ export class DeviceAuthorization {
         lastPolledAt: null,
         status: 'pending',
         userId: null,
+        sessionId: null,
         metadata,
       }
       if (await this.#call('createDeviceCode', (store) => store.createDeviceCode(code))) {
@@ -92,10 +95,11 @@ export class DeviceAuthorization {
     return code !== null && code.status === 'pending' && !this.#isExpired(code) ? code : null
   }
 
-  /** Resolves whether this was the decision about a code that `find` found; `userId` `null` denies. */
-  async decide(userCode: string, userId: string | null): Promise<boolean> {
+  /** Resolves with false if somebody decided about the code before; without an approver it is denied. */
+  async decide(userCode: string, approver: Session | null): Promise<boolean> {
+    const decision = { userId: approver?.userId ?? null, sessionId: approver?.id ?? null }
     return await this.#call('decideDeviceCode', (store) =>
-      store.decideDeviceCode(userCodeId(userCode), { userId }),
+      store.decideDeviceCode(userCodeId(userCode), decision),
     )
   }
 
@@ -111,21 +115,41 @@ export class DeviceAuthorization {
     if (client !== undefined && client !== code.metadata?.[clientKey]) return 'invalid_grant'
     if (this.#isExpired(code)) return 'expired_token'
     if (code.status === 'pending') return await this.#wait(code)
-    // Not used up: the user may sign out elsewhere while the device goes on asking.
-    if (code.userId !== null && (await this.#isFull(code.userId))) return 'authorization_pending'
-    const consumed = await this.#call('consumeDeviceCode', (store) => store.consumeDeviceCode(code.id))
-    if (consumed === null) return 'invalid_grant'
-    const { userId } = consumed
-    if (userId === null) return 'access_denied'
-    const { [placeKey]: _place, ...kept } = consumed.metadata ?? {}
-    return await this.#app.gosesh.createSession(userId, { metadata: { ...kept, [codeKey]: code.id } })
+    // What ended the approver's session, such as a sign-out everywhere, was to end what came of it, too.
+    const approver = code.sessionId === null ? null : await this.#app.gosesh.getSession(code.sessionId)
+    return approver === null ? await this.#deny(code) : await this.#createSession(code, approver)
   }
 
-  /** True if `maxSessionsPerUser` would refuse a further session. */
-  async #isFull(userId: string): Promise<boolean> {
-    const limit = this.#app.gosesh.policy.maxSessionsPerUser
-    if (limit?.whenFull !== 'refuse') return false
-    return (await this.#app.gosesh.listUserSessions(userId)).length >= limit.limit
+  async #deny({ id }: DeviceCode): Promise<DeviceError> {
+    return (await this.#consume(id)) ? 'access_denied' : 'invalid_grant'
+  }
+
+  /** The device's session carries on its approver's sign-in, so that approving never makes a sign-in last longer. */
+  async #createSession(
+    code: DeviceCode,
+    { userId, createdAt }: Session,
+  ): Promise<{ session: Session; token: SessionToken } | DeviceError> {
+    const { [placeKey]: _place, ...kept } = code.metadata ?? {}
+    const metadata = { ...kept, [codeKey]: code.id }
+    const used = new GoseshError('GOSESH_ERR_OAUTH_USER_CODE')
+    try {
+      return await this.#internals.createSession(userId, { createdAt, metadata }, async () => {
+        if (!(await this.#consume(code.id))) throw used
+      })
+    } catch (error) {
+      if (error === used) return 'invalid_grant'
+      if (!isGoseshError(error)) throw error
+      // Not used up: the user may sign out elsewhere while the device goes on asking.
+      if (error.code === 'GOSESH_ERR_TOO_MANY_SESSIONS') return await this.#wait(code)
+      // The approver signed in longer ago than a device's session may last.
+      if (error.code === 'GOSESH_ERR_OPTION') return await this.#deny(code)
+      throw error
+    }
+  }
+
+  /** Resolves with true for the one call that uses up the code. */
+  async #consume(id: DeviceCodeId): Promise<boolean> {
+    return (await this.#call('consumeDeviceCode', (store) => store.consumeDeviceCode(id))) !== null
   }
 
   /**
@@ -138,8 +162,7 @@ export class DeviceAuthorization {
       ? await this.#call('getDeviceCode', (store) => store.getDeviceCode(id))
       : null
     if (code?.status === 'approved' && code.userId === userId) {
-      const consumed = await this.#call('consumeDeviceCode', (store) => store.consumeDeviceCode(code.id))
-      if (consumed !== null) return true
+      if (await this.#consume(code.id)) return true
     }
     if (!hasCapability(store, 'listUserSessions')) return false
     const sessions = await this.#app.gosesh.listUserSessions(userId)
@@ -172,8 +195,7 @@ export class DeviceAuthorization {
   }
 
   #call<T>(method: keyof DeviceCodeStore, call: (store: DeviceCodeStore) => Promise<T>): Promise<T> {
-    const store = requireCapability(this.#app.gosesh.store, method, neededBy)
-    return callStore(this.#app, method, () => call(store))
+    return this.#internals.callStore(method, (store) => call(requireCapability(store, method, neededBy)))
   }
 }
 

@@ -1,5 +1,11 @@
-import type { DeviceCode, DeviceCodeId, DevicePoll, UserCodeId } from '../../../types/device-code.js'
-import type { SessionMetadata } from '../../../types/session.js'
+import type {
+  DeviceCode,
+  DeviceCodeDecision,
+  DeviceCodeId,
+  DevicePoll,
+  UserCodeId,
+} from '../../../types/device-code.js'
+import type { SessionId, SessionMetadata } from '../../../types/session.js'
 import { GoseshError } from '../../errors.js'
 
 /** A code as it is kept: times as numbers, so that nothing handed out can change it. */
@@ -13,6 +19,7 @@ interface StoredCode {
   lastPolledAt: number | null
   status: DeviceCode['status']
   userId: string | null
+  sessionId: SessionId | null
 }
 
 function toStored(code: DeviceCode): StoredCode {
@@ -26,6 +33,7 @@ function toStored(code: DeviceCode): StoredCode {
     lastPolledAt: code.lastPolledAt?.getTime() ?? null,
     status: code.status,
     userId: code.userId,
+    sessionId: code.sessionId,
   }
 }
 
@@ -81,11 +89,12 @@ export class DeviceCodes {
     return true
   }
 
-  decide(userCodeId: UserCodeId, userId: string | null): boolean {
+  decide(userCodeId: UserCodeId, { userId, sessionId }: DeviceCodeDecision): boolean {
     const stored = this.#byUserCode.get(userCodeId)
     if (stored?.status !== 'pending') return false
     stored.status = userId === null ? 'denied' : 'approved'
     stored.userId = userId
+    stored.sessionId = sessionId
     return true
   }
 

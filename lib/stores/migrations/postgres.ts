@@ -66,6 +66,7 @@ function postgresMigrations(tables: TableNames, withUsers: boolean): readonly Sc
   user_code_id text COLLATE "C" NOT NULL UNIQUE,
   status text NOT NULL CHECK (status IN ('pending', 'approved', 'denied')),
   user_id text COLLATE "C" CHECK ((user_id IS NOT NULL) = (status = 'approved')),
+  session_id text COLLATE "C" CHECK ((session_id IS NOT NULL) = (status = 'approved')),
   metadata json
 ) WITH (fillfactor = 85)`,
       `CREATE INDEX ${tables.deviceCodesEndIndex} ON ${tables.deviceCodes} (expires_at)`,

@@ -84,6 +84,7 @@ export function sqliteDeviceCodesPart(prefix: string): SqliteSchemaPart {
   last_polled_at INTEGER,
   status TEXT NOT NULL CHECK (status IN ('pending', 'approved', 'denied')),
   user_id TEXT CHECK ((user_id IS NOT NULL) = (status = 'approved')),
+  session_id TEXT CHECK ((session_id IS NOT NULL) = (status = 'approved')),
   metadata TEXT
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX ${prefix}device_codes_expires_at ON ${prefix}device_codes (expires_at);`,

@@ -1,4 +1,11 @@
-import type { DeviceCode, DeviceCodeId, DevicePoll, UserCodeId } from '../../../types/device-code.js'
+import type {
+  DeviceCode,
+  DeviceCodeDecision,
+  DeviceCodeId,
+  DevicePoll,
+  UserCodeId,
+} from '../../../types/device-code.js'
+import type { SessionId } from '../../../types/session.js'
 import { parseMetadata } from '../metadata.js'
 import { type Statement, type StatementRunner, statement, type TextRow } from './client.js'
 import type { TableNames } from './tables.js'
@@ -23,6 +30,7 @@ const columns = `
   ${epochOf('last_polled_at')},
   status,
   user_id,
+  session_id,
   metadata::text AS metadata`
 
 /** Every statement on device codes. Each is one change of one row, but the sweep, which waits for no lock. */
@@ -31,9 +39,11 @@ export function deviceCodeStatements({ deviceCodes }: TableNames): DeviceCodeSta
     create: statement(
       'create_device_code',
       `INSERT INTO ${deviceCodes} (
-         id, user_code_id, created_at, expires_at, poll_interval, last_polled_at, status, user_id, metadata
+         id, user_code_id, created_at, expires_at, poll_interval, last_polled_at, status, user_id, session_id,
+         metadata
        ) VALUES (
-         $1::text, $2::text, $3::timestamptz, $4::timestamptz, $5::bigint, $6::timestamptz, $7::text, $8::text, $9::json
+         $1::text, $2::text, $3::timestamptz, $4::timestamptz, $5::bigint, $6::timestamptz, $7::text, $8::text, $9::text,
+         $10::json
        ) ON CONFLICT DO NOTHING`,
     ),
 
@@ -55,7 +65,7 @@ export function deviceCodeStatements({ deviceCodes }: TableNames): DeviceCodeSta
     // Of two at once the second waits for the first, and then looks at the status again.
     decide: statement(
       'decide_device_code',
-      `UPDATE ${deviceCodes} SET status = $2::text, user_id = $3::text
+      `UPDATE ${deviceCodes} SET status = $2::text, user_id = $3::text, session_id = $4::text
        WHERE user_code_id = $1::text AND status = 'pending'`,
     ),
 
@@ -88,6 +98,7 @@ function toDeviceCode(row: TextRow | undefined): DeviceCode | null {
     lastPolledAt: lastPolledAt === null ? null : toDate(lastPolledAt),
     status: row.status as DeviceCode['status'],
     userId: row.user_id as string | null,
+    sessionId: row.session_id as SessionId | null,
     metadata: parseMetadata(row.metadata as string | null),
   }
 }
@@ -112,6 +123,7 @@ export class DeviceCodes {
       code.lastPolledAt?.toISOString(),
       code.status,
       code.userId,
+      code.sessionId,
       code.metadata === null ? null : JSON.stringify(code.metadata),
     ])
   }
@@ -128,9 +140,9 @@ export class DeviceCodes {
     return this.#changesOne(this.#statements.recordPoll, [id, lastPolledAt.toISOString(), interval])
   }
 
-  decide(userCodeId: UserCodeId, userId: string | null): Promise<boolean> {
+  decide(userCodeId: UserCodeId, { userId, sessionId }: DeviceCodeDecision): Promise<boolean> {
     const status: DeviceCode['status'] = userId === null ? 'denied' : 'approved'
-    return this.#changesOne(this.#statements.decide, [userCodeId, status, userId])
+    return this.#changesOne(this.#statements.decide, [userCodeId, status, userId, sessionId])
   }
 
   consume(id: DeviceCodeId): Promise<DeviceCode | null> {

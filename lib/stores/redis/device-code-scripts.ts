@@ -24,14 +24,14 @@ return 1
 `)
 
 /**
- * KEYS: a device code. ARGV: its user code id, the status, the user id where it is approved. Returns 1, or 0 where the
+ * KEYS: a device code. ARGV: its user code id, the status; if it is approved, the user's and the session's id. Returns 1, or 0 where the
  * code is absent, decided, or that of another user code.
  */
 export const decideDeviceCode: Script = script(`
 if redis.call('HGET', KEYS[1], 'userCodeId') ~= ARGV[1] then return 0 end
 if redis.call('HGET', KEYS[1], 'status') ~= 'pending' then return 0 end
 redis.call('HSET', KEYS[1], 'status', ARGV[2])
-if ARGV[3] then redis.call('HSET', KEYS[1], 'userId', ARGV[3]) end
+if ARGV[3] then redis.call('HSET', KEYS[1], 'userId', ARGV[3], 'sessionId', ARGV[4]) end
 return 1
 `)
 

@@ -1,5 +1,5 @@
 import type { DeviceCode, DeviceCodeId, UserCodeId } from '../../../types/device-code.js'
-import type { SessionMetadata } from '../../../types/session.js'
+import type { SessionId, SessionMetadata } from '../../../types/session.js'
 import { GoseshError } from '../../errors.js'
 import { parseMetadata } from '../metadata.js'
 
@@ -13,6 +13,7 @@ export function encodeDeviceCode(code: DeviceCode): string[] {
     lastPolledAt: code.lastPolledAt?.getTime() ?? null,
     status: code.status,
     userId: code.userId,
+    sessionId: code.sessionId,
     metadata: code.metadata === null ? null : JSON.stringify(code.metadata),
   }
   return Object.entries(fields).flatMap(([name, value]) => (value === null ? [] : [name, String(value)]))
@@ -44,11 +45,13 @@ function decodeDate(fields: Fields, name: string): Date {
   return new Date(milliseconds(fields, name))
 }
 
-function decodeDecision(fields: Fields): Pick<DeviceCode, 'status' | 'userId'> {
+function decodeDecision(fields: Fields): Pick<DeviceCode, 'status' | 'userId' | 'sessionId'> {
   const status = text(fields, 'status')
-  if (status === 'approved') return { status, userId: text(fields, 'userId') }
+  if (status === 'approved') {
+    return { status, userId: text(fields, 'userId'), sessionId: text(fields, 'sessionId') as SessionId }
+  }
   if ((status !== 'pending' && status !== 'denied') || fields.has('userId')) throw unreadable()
-  return { status, userId: null }
+  return { status, userId: null, sessionId: null }
 }
 
 function decodeMetadata(fields: Fields): SessionMetadata | null {

@@ -1,4 +1,10 @@
-import type { DeviceCode, DeviceCodeId, DevicePoll, UserCodeId } from '../../../types/device-code.js'
+import type {
+  DeviceCode,
+  DeviceCodeDecision,
+  DeviceCodeId,
+  DevicePoll,
+  UserCodeId,
+} from '../../../types/device-code.js'
 import type { Connection } from './connection.js'
 import {
   consumeDeviceCode,
@@ -57,10 +63,10 @@ export class DeviceCodes {
     return await this.#succeeds(recordDevicePoll, this.#codeKey(id), args)
   }
 
-  async decide(userCodeId: UserCodeId, userId: string | null): Promise<boolean> {
+  async decide(userCodeId: UserCodeId, { userId, sessionId }: DeviceCodeDecision): Promise<boolean> {
     const id = await this.#idOf(userCodeId)
     if (id === null) return false
-    const decision = userId === null ? ['denied'] : ['approved', userId]
+    const decision = userId === null ? ['denied'] : ['approved', userId, String(sessionId)]
     return await this.#succeeds(decideDeviceCode, this.#codeKey(id), [userCodeId, ...decision])
   }
 

@@ -1,4 +1,11 @@
-import type { DeviceCode, DeviceCodeId, DevicePoll, UserCodeId } from '../../../types/device-code.js'
+import type {
+  DeviceCode,
+  DeviceCodeDecision,
+  DeviceCodeId,
+  DevicePoll,
+  UserCodeId,
+} from '../../../types/device-code.js'
+import type { SessionId } from '../../../types/session.js'
 import { parseMetadata } from '../metadata.js'
 import type { Connection } from './connection.js'
 
@@ -12,6 +19,7 @@ interface DeviceCodeRow {
   readonly last_polled_at: number | bigint | null
   readonly status: DeviceCode['status']
   readonly user_id: string | null
+  readonly session_id: string | null
   readonly metadata: string | null
 }
 
@@ -27,12 +35,13 @@ function toDeviceCode(row: unknown): DeviceCode | null {
     lastPolledAt: stored.last_polled_at === null ? null : new Date(Number(stored.last_polled_at)),
     status: stored.status,
     userId: stored.user_id,
+    sessionId: stored.session_id as SessionId | null,
     metadata: parseMetadata(stored.metadata),
   }
 }
 
 const columns =
-  'id, user_code_id, created_at, expires_at, poll_interval, last_polled_at, status, user_id, metadata'
+  'id, user_code_id, created_at, expires_at, poll_interval, last_polled_at, status, user_id, session_id, metadata'
 
 interface DeviceCodeStatements {
   readonly create: string
@@ -48,14 +57,14 @@ function deviceCodeStatements(prefix: string): DeviceCodeStatements {
   const codes = `${prefix}device_codes`
   const byEnd = `${codes} INDEXED BY ${codes}_expires_at`
   return {
-    create: `INSERT INTO ${codes} (${columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+    create: `INSERT INTO ${codes} (${columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
     get: `SELECT ${columns} FROM ${codes} WHERE id = ?`,
     find: `SELECT ${columns} FROM ${codes} WHERE user_code_id = ?`,
     recordPoll: `
       UPDATE ${codes}
       SET last_polled_at = max(ifnull(last_polled_at, 0), ?), poll_interval = max(poll_interval, ?)
       WHERE id = ?`,
-    decide: `UPDATE ${codes} SET status = ?, user_id = ? WHERE user_code_id = ? AND status = 'pending'`,
+    decide: `UPDATE ${codes} SET status = ?, user_id = ?, session_id = ? WHERE user_code_id = ? AND status = 'pending'`,
     consume: `DELETE FROM ${codes} WHERE id = ? RETURNING ${columns}`,
     deleteExpired: `
       DELETE FROM ${codes}
@@ -84,6 +93,7 @@ export class DeviceCodes {
       code.lastPolledAt?.getTime() ?? null,
       code.status,
       code.userId,
+      code.sessionId,
       code.metadata === null ? null : JSON.stringify(code.metadata),
     )
     return created === 1
@@ -101,9 +111,9 @@ export class DeviceCodes {
     return this.#connection.run(this.#sql.recordPoll, lastPolledAt.getTime(), interval, id) === 1
   }
 
-  decide(userCodeId: UserCodeId, userId: string | null): boolean {
+  decide(userCodeId: UserCodeId, { userId, sessionId }: DeviceCodeDecision): boolean {
     const status: DeviceCode['status'] = userId === null ? 'denied' : 'approved'
-    return this.#connection.run(this.#sql.decide, status, userId, userCodeId) === 1
+    return this.#connection.run(this.#sql.decide, status, userId, sessionId, userCodeId) === 1
   }
 
   consume(id: DeviceCodeId): DeviceCode | null {
