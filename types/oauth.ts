@@ -83,6 +83,8 @@ interface ProviderBase {
 export interface OidcProvider extends ProviderBase {
   readonly kind: 'oidc'
   readonly issuer: string
+  /** Milliseconds; `null`: the user may have signed in at the provider however long ago. */
+  readonly maxAge: number | null
   readonly idTokenExchange: boolean
   readonly nativeClientIds: readonly string[]
   readonly responseMode: 'query' | 'form_post'

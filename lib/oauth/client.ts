@@ -8,7 +8,7 @@ import type {
 } from '../../types/oauth.js'
 import { GoseshError } from '../errors.js'
 import { parseExactJson } from './exact-json.js'
-import { withProvider } from './failure.js'
+import { unverifiedError, withProvider } from './failure.js'
 import type { Libraries } from './libraries.js'
 import type { Transaction } from './transaction.js'
 
@@ -52,6 +52,18 @@ function subjectOf(provider: OAuthProvider, profile: OAuthProfile): string {
   if (typeof subject === 'string' && subject !== '') return subject
   if (Number.isSafeInteger(subject)) return String(subject)
   throw new GoseshError('GOSESH_ERR_OAUTH_PROVIDER', { cause: new Error('the profile names no user') })
+}
+
+/** Milliseconds by which the clock of a provider may be slow. */
+const clockTolerance = 30_000
+
+/**
+ * Throws if the provider does not say that the user signed in since `earliest`: a browser can change what it is asked. It
+ * can date back its cookie too, but by no more than a transaction may take.
+ */
+function checkAuthTime(authTime: unknown, earliest: number): void {
+  if (Number(authTime) * 1_000 >= earliest - clockTolerance) return
+  throw unverifiedError('the user signed in at the provider before what max_age or prompt=login asked for')
 }
 
 /** One provider as gosesh talks to it. Everything rejects with `GOSESH_ERR_OAUTH_*`. */
@@ -107,6 +119,8 @@ export class ProviderClient<P extends OAuthProvider = OAuthProvider> {
     }
     if (provider.scope !== '') parameters.scope = provider.scope
     if (provider.kind === 'oidc') parameters.nonce = nonce
+    // With it a provider has to say when its user signed in (OpenID Connect Core 1.0, section 3.1.2.1).
+    if (provider.kind === 'oidc' && provider.maxAge !== null) parameters.max_age ??= '0'
     if (answersByPost(provider)) parameters.response_mode = 'form_post'
     return await withProvider(async () => this.#client.buildAuthorizationUrl(configuration, parameters))
   }
@@ -114,17 +128,20 @@ export class ProviderClient<P extends OAuthProvider = OAuthProvider> {
   /** Verifies what came back to the callback, redeems the code, and says who it is. */
   async finish(
     answer: URLSearchParams,
-    { state, nonce, verifier }: TransactionSecrets,
+    { state, nonce, verifier, startedAt }: Omit<Transaction, 'provider' | 'returnTo'>,
   ): Promise<OAuthSignIn> {
     const configuration = await this.configuration()
     const url = new URL(this.callbackUrl)
     url.search = answer.toString()
     const checks = { expectedState: state, pkceCodeVerifier: verifier }
-    const openId = this.provider.kind === 'oidc' ? { expectedNonce: nonce, idTokenExpected: true } : {}
+    const { provider } = this
+    const openId = provider.kind === 'oidc' ? { expectedNonce: nonce, idTokenExpected: true } : {}
+    const maxAge = provider.kind === 'oidc' ? provider.maxAge : null
     const { profile, ...proof } = await withProvider(async () => {
       const tokens = await this.#client.authorizationCodeGrant(configuration, url, { ...checks, ...openId })
       // Only an OpenID provider's ID token was verified; what another one calls so says nothing.
-      const claims = (this.provider.kind === 'oidc' && tokens.claims()) || null
+      const claims = (provider.kind === 'oidc' && tokens.claims()) || null
+      if (maxAge !== null) checkAuthTime(claims?.auth_time, startedAt - maxAge)
       return { profile: await this.#profile(configuration, tokens.access_token, claims), claims, tokens }
     })
     return this.signIn(profile, proof)

@@ -90,6 +90,7 @@ export async function withProvider<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work()
   } catch (error) {
+    if (error instanceof GoseshError) throw error
     throw new GoseshError(codeOf(error), { cause: scrub(error) })
   }
 }

@@ -79,6 +79,21 @@ function checkAuthorizationParameters(name: string, value: unknown): Readonly<Re
   return parameters
 }
 
+/**
+ * Milliseconds before the request by which the user may have signed in at the provider: what `max_age` says, none with
+ * `prompt=login`; `null` without either.
+ */
+function parseMaxAge(
+  name: string,
+  { max_age: given, prompt }: Readonly<Record<string, string>>,
+): number | null {
+  if (given !== undefined && !/^\d{1,9}$/.test(given)) {
+    throw optionError(`${name}.authorizationParameters.max_age`, given, 'seconds, in digits')
+  }
+  if (prompt?.split(' ').includes('login')) return 0
+  return given === undefined ? null : Number(given) * 1_000
+}
+
 function checkCommon(name: string, options: ProviderOptions, defaultScope: string) {
   const { authorizationParameters = {} } = options
   const clientSecret = checkSecret(`${name}.clientSecret`, options.clientSecret)
@@ -112,6 +127,7 @@ export function oidc(options: OidcOptions): OidcProvider {
   return Object.freeze({
     kind: 'oidc',
     ...common,
+    maxAge: parseMaxAge(name, common.authorizationParameters),
     issuer: checkUrl(`${name}.issuer`, options.issuer, { allowed: allowInsecure, option }),
     idTokenExchange: checkBoolean(`${name}.idTokenExchange`, options.idTokenExchange ?? false),
     nativeClientIds: checkTexts(`${name}.nativeClientIds`, nativeClientIds, 'a client id'),
@@ -132,6 +148,11 @@ export function oauth2(options: OAuth2Options): OAuth2Provider {
     checkUrl(`${name}.${key}`, options[key], { allowed: allowInsecure, option })
   if (typeof options.subject !== 'function')
     throw optionError(`${name}.subject`, options.subject, 'a function')
+  const maxAge = options.authorizationParameters?.max_age
+  if (maxAge !== undefined) {
+    const expected = 'nothing: without OpenID no provider says when its user signed in'
+    throw optionError(`${name}.authorizationParameters.max_age`, maxAge, expected)
+  }
   const authorizationEndpoint = checkEndpoint('authorizationEndpoint')
   const issuer = options.issuer ?? new URL(authorizationEndpoint).origin
   return Object.freeze({

@@ -68,4 +68,12 @@ export const oauthMutations = [
     replacement: 'maxTokenAge: 1e9,',
     test: 'test/oauth/tokens.test.ts',
   },
+  {
+    check: 'a sign-in that is asked for anew is verified',
+    requirement: '10.5.2',
+    file: 'lib/oauth/client.ts',
+    text: 'if (maxAge !== null) checkAuthTime(claims?.auth_time, startedAt - maxAge)',
+    replacement: '',
+    test: 'test/oauth/sign-in.test.ts',
+  },
 ]

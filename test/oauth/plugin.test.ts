@@ -137,6 +137,10 @@ t.test('a wrong option of a provider fails where it is made', async (t) => {
       { authorizationParameters: { state: 'x' } },
       "Option oidc.authorizationParameters.state is 'x'; expected left to gosesh",
     ],
+    [
+      { authorizationParameters: { max_age: '1h' } },
+      "Option oidc.authorizationParameters.max_age is '1h'; expected seconds, in digits",
+    ],
     [{ authorizationParameters: null }, 'Option oidc.authorizationParameters'],
     [{ nativeClientIds: 'x' }, 'Option oidc.nativeClientIds'],
     [{ nativeClientIds: [7] }, 'Option oidc.nativeClientIds[0] is 7'],
@@ -154,6 +158,10 @@ t.test('a wrong option of a provider fails where it is made', async (t) => {
     [{ tokenEndpoint: 'http://a.example/t' }, /oauth2.tokenEndpoint/],
     [{ profileEndpoint: undefined }, /oauth2.profileEndpoint/],
     [{ issuer: 'a' }, /oauth2.issuer/],
+    [
+      { authorizationParameters: { max_age: '60' } },
+      /oauth2.authorizationParameters.max_age is '60'; expected nothing/,
+    ],
     [{ dangerouslyAllowInsecureEndpoints: 'yes' }, /oauth2.dangerouslyAllowInsecureEndpoints/],
     [{ responseMode: 'query' }, /oauth2.responseMode/],
   ] as const) {

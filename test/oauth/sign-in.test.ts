@@ -255,6 +255,40 @@ t.test('onSignIn', async (t) => {
   )
 })
 
+t.test(
+  'a sign-in that is asked for anew is verified, whatever the browser does to the request',
+  async (t) => {
+    for (const [name, authorizationParameters] of [
+      ['prompt=login', { prompt: 'login' }],
+      ['max_age', { max_age: '5' }],
+      ['both', { prompt: 'consent login', max_age: '86400' }],
+    ] as const) {
+      await t.test(name, async (t) => {
+        const clock = { offset: 0, now: () => Date.now() + clock.offset }
+        const { browser, button, origin } = await scene(
+          t,
+          { clock },
+          { provider: { authorizationParameters } },
+        )
+        t.equal(await signInAt(browser, button), `${origin}/`)
+        clock.offset += 60_000
+        const request = new URL(locationOf(await browser.get(button)))
+        t.match(request.searchParams.get('max_age'), /^\d+$/)
+        request.searchParams.delete('prompt')
+        request.searchParams.set('max_age', '1000000')
+        const silent = await answerAtProvider(browser, request.href, null)
+        t.equal(await errorOf(await browser.get(silent)), verificationError, 'the old sign-in')
+
+        const bare = new URL(locationOf(await browser.get(button)))
+        bare.searchParams.delete('prompt')
+        bare.searchParams.delete('max_age')
+        const untimed = await answerAtProvider(browser, bare.href, null)
+        t.equal(await errorOf(await browser.get(untimed)), verificationError, 'without a time')
+      })
+    }
+  },
+)
+
 t.test('metadata that cannot be had fails the sign-in, and nothing else', async (t) => {
   const { app, browser, button } = await scene(t, {
     metadata: async () => {
