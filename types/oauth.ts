@@ -14,7 +14,7 @@ export interface ProviderOptions {
    * A function is called for each use: for a secret that is a short-lived token, as Apple's. Default: none, a public
    * client.
    */
-  readonly clientSecret?: string | (() => string) | undefined
+  readonly clientSecret?: string | (() => string | Promise<string>) | undefined
   /**
    * One of the three names, or what openid-client makes, such as `PrivateKeyJwt(key)`. Default: the provider's own
    * choice: `client_secret_basic` unless its metadata lists only others; `none` without a secret.
@@ -39,6 +39,8 @@ export interface OidcOptions extends ProviderOptions {
   readonly idTokenExchange?: boolean | undefined
   /** Clients of the same provider whose ID tokens that route takes beside `clientId`. Default: none. */
   readonly nativeClientIds?: readonly string[] | undefined
+  /** Refuses logout tokens that are not typed `logout+jwt` (OWASP ASVS 10.5.5). Default: `false`. */
+  readonly requireLogoutTokenType?: boolean | undefined
   /** `form_post`: the provider answers with a POST from its own page, as Apple does. Default: `query`. */
   readonly responseMode?: 'query' | 'form_post' | undefined
   /** Whether the UserInfo endpoint is asked too; its claims are added to the profile. Default: `false`. */
@@ -71,7 +73,7 @@ export type OAuthProvider = OidcProvider | OAuth2Provider
 
 interface ProviderBase {
   readonly clientId: string
-  readonly clientSecret: string | (() => string) | null
+  readonly clientSecret: string | (() => string | Promise<string>) | null
   readonly clientAuthentication: ClientAuthentication | null
   readonly scope: string
   readonly authorizationParameters: Readonly<Record<string, string>>
@@ -87,6 +89,7 @@ export interface OidcProvider extends ProviderBase {
   readonly maxAge: number | null
   readonly idTokenExchange: boolean
   readonly nativeClientIds: readonly string[]
+  readonly requireLogoutTokenType: boolean
   readonly responseMode: 'query' | 'form_post'
   readonly userInfo: boolean
 }
@@ -97,6 +100,8 @@ export interface OAuth2Provider extends ProviderBase {
   readonly authorizationEndpoint: string
   readonly tokenEndpoint: string
   readonly profileEndpoint: string
+  /** Where the addresses are that the profile keeps to itself; `null`: nowhere. */
+  readonly emailsEndpoint: string | null
 }
 
 /** What the provider says about the user: the ID token's claims, or the answer of the profile endpoint. */

@@ -3,6 +3,7 @@ import { requireCapability } from '../capabilities.js'
 import type { OidcClient } from './clients.js'
 import { unverifiedError } from './failure.js'
 import { fieldsOf } from './form.js'
+import { withoutSid } from './identity.js'
 import type { LogoutToken } from './jwt-verifier.js'
 import { SeenTokens } from './seen-tokens.js'
 import type { OAuthSettings } from './settings.js'
@@ -24,8 +25,10 @@ export function backchannelRoutes(
     const { iss, sub, sid } = token
     const pairs: Record<string, string> = { oidc_iss: iss }
     if (sub !== undefined) pairs.oidc_sub = sub
-    if (sid !== undefined) pairs.oidc_sid = sid
-    return await routes.gosesh.deleteSessionsByMetadata(pairs)
+    if (sid === undefined) return await routes.gosesh.deleteSessionsByMetadata(pairs)
+    const deleted = await routes.gosesh.deleteSessionsByMetadata({ ...pairs, oidc_sid: sid })
+    if (sub === undefined) return deleted
+    return deleted + (await routes.gosesh.deleteSessionsByMetadata({ ...pairs, ...withoutSid }))
   }
 
   const logout = async ({ verifier }: OidcClient, request: FastifyRequest): Promise<number> => {

@@ -25,10 +25,10 @@ export function checkTextMap(name: string, value: unknown): Readonly<Record<stri
   return Object.freeze({ ...value })
 }
 
-export function checkSecret(name: string, value: unknown): string | (() => string) | null {
+export function checkSecret(name: string, value: unknown): string | (() => string | Promise<string>) | null {
   if (value === undefined) return null
   if (typeof value === 'function' || (typeof value === 'string' && value !== '')) {
-    return value as string | (() => string)
+    return value as string | (() => string | Promise<string>)
   }
   throw secretOptionError(name, value, 'a non-empty string, or a function that returns one')
 }

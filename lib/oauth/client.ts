@@ -7,6 +7,8 @@ import type {
   OidcProvider,
 } from '../../types/oauth.js'
 import { GoseshError } from '../errors.js'
+import { within } from '../timing.js'
+import { boundedFetch } from './bounded-fetch.js'
 import { parseExactJson } from './exact-json.js'
 import { unverifiedError, withProvider } from './failure.js'
 import type { Libraries } from './libraries.js'
@@ -26,15 +28,32 @@ function prefersPost({ token_endpoint_auth_methods_supported: methods }: ServerM
   )
 }
 
-function authenticate(client: Client, { clientSecret, clientAuthentication }: OAuthProvider): ClientAuth {
+/** What the application's function returns, within bounded time; rejects with `GOSESH_ERR_OPTION`. */
+async function askSecret(ask: () => string | Promise<string>, timeout: number): Promise<string> {
+  try {
+    const late = (): Error => new Error(`no answer in ${timeout} ms`)
+    const secret: unknown = await within(Promise.resolve(ask()), timeout, late)
+    if (typeof secret === 'string' && secret !== '') return secret
+    throw new TypeError(`it returned ${secret === '' ? 'an empty string' : typeof secret}`)
+  } catch (cause) {
+    const message = 'The function given as clientSecret failed; expected a non-empty string'
+    throw new GoseshError('GOSESH_ERR_OPTION', { message, cause })
+  }
+}
+
+function authenticate(
+  client: Client,
+  { clientSecret, clientAuthentication }: OAuthProvider,
+  timeout: number,
+): ClientAuth {
   if (typeof clientAuthentication === 'function') return clientAuthentication
   if (clientSecret === null || clientAuthentication === 'none') return client.None()
-  return (server, metadata, body, headers) => {
-    const secret = typeof clientSecret === 'function' ? clientSecret() : clientSecret
+  return async (server, metadata, body, headers) => {
+    const secret = typeof clientSecret === 'function' ? await askSecret(clientSecret, timeout) : clientSecret
     const post =
       clientAuthentication === null ? prefersPost(server) : clientAuthentication === 'client_secret_post'
     const method = post ? client.ClientSecretPost(secret) : client.ClientSecretBasic(secret)
-    method(server, metadata, body, headers)
+    await method(server, metadata, body, headers)
   }
 }
 
@@ -66,13 +85,19 @@ function checkAuthTime(authTime: unknown, earliest: number): void {
   throw unverifiedError('the user signed in at the provider before what max_age or prompt=login asked for')
 }
 
+/** The verified address among those of a user that is their primary one. */
+function primaryAddress(addresses: unknown): unknown {
+  if (!Array.isArray(addresses)) return null
+  return addresses.find((address) => address?.primary === true && address.verified === true)?.email ?? null
+}
+
 /** One provider as gosesh talks to it. Everything rejects with `GOSESH_ERR_OAUTH_*`. */
 export class ProviderClient<P extends OAuthProvider = OAuthProvider> {
   readonly name: string
   readonly provider: P
   readonly callbackUrl: string
   readonly #client: Client
-  /** Seconds that the provider has for an answer. */
+  /** Milliseconds that the provider has for an answer. */
   readonly #timeout: number
   #configuration: Promise<Configuration> | null = null
 
@@ -87,7 +112,7 @@ export class ProviderClient<P extends OAuthProvider = OAuthProvider> {
     this.provider = provider
     this.callbackUrl = `${baseUrl}/${name}/callback`
     this.#client = client
-    this.#timeout = Math.ceil(timeout / 1_000)
+    this.#timeout = timeout
   }
 
   /** Discovered once, however many wait for it; after a failure, the next call tries again. */
@@ -142,7 +167,11 @@ export class ProviderClient<P extends OAuthProvider = OAuthProvider> {
       // Only an OpenID provider's ID token was verified; what another one calls so says nothing.
       const claims = (provider.kind === 'oidc' && tokens.claims()) || null
       if (maxAge !== null) checkAuthTime(claims?.auth_time, startedAt - maxAge)
-      return { profile: await this.#profile(configuration, tokens.access_token, claims), claims, tokens }
+      return {
+        profile: await this.#profile(configuration, tokens.access_token, claims),
+        claims,
+        tokens: { ...tokens },
+      }
     })
     return this.signIn(profile, proof)
   }
@@ -170,12 +199,12 @@ export class ProviderClient<P extends OAuthProvider = OAuthProvider> {
       new URL(provider.issuer),
       provider.clientId,
       undefined,
-      authenticate(this.#client, provider),
+      authenticate(this.#client, provider, this.#timeout),
       {
-        timeout: this.#timeout,
+        timeout: Math.ceil(this.#timeout / 1_000),
         // The signature of an ID token is verified too, though it came from the token endpoint over TLS.
         execute: [enableNonRepudiationChecks, ...insecure],
-        ...(provider.fetch === null ? {} : { [customFetch]: provider.fetch }),
+        [customFetch]: boundedFetch(provider.fetch),
       },
     )
   }
@@ -187,10 +216,10 @@ export class ProviderClient<P extends OAuthProvider = OAuthProvider> {
       authorization_endpoint: provider.authorizationEndpoint,
       token_endpoint: provider.tokenEndpoint,
     }
-    const auth = authenticate(this.#client, provider)
+    const auth = authenticate(this.#client, provider, this.#timeout)
     const configuration = new Configuration(server, provider.clientId, undefined, auth)
-    configuration.timeout = this.#timeout
-    if (provider.fetch !== null) configuration[this.#client.customFetch] = provider.fetch
+    configuration.timeout = Math.ceil(this.#timeout / 1_000)
+    configuration[this.#client.customFetch] = boundedFetch(provider.fetch)
     if (provider.allowInsecure) allowInsecureRequests(configuration)
     return configuration
   }
@@ -205,27 +234,40 @@ export class ProviderClient<P extends OAuthProvider = OAuthProvider> {
     const verified = claims as NonNullable<typeof claims>
     if (!provider.userInfo) return verified
     const userInfo = await this.#client.fetchUserInfo(configuration, accessToken, verified.sub)
-    // What is signed stands. Whether an address is verified is said by the one that names the address.
-    const { email_verified: _, ...rest } = userInfo
-    return { ...('email' in verified ? rest : userInfo), ...verified }
+    // What is signed stands. Whether the address is verified is said by one that names this address.
+    const { email_verified: _, ...profile } = { ...userInfo, ...verified }
+    const said = [verified, userInfo].find(
+      (source) => source.email_verified !== undefined && source.email === profile.email,
+    )
+    return profile.email === undefined || said === undefined
+      ? profile
+      : { ...profile, email_verified: said.email_verified }
   }
 
   async #fetchProfile(
     configuration: Configuration,
     accessToken: string,
-    { profileEndpoint }: OAuth2Provider,
+    { profileEndpoint, emailsEndpoint }: OAuth2Provider,
   ): Promise<OAuthProfile> {
-    const response = await this.#client.fetchProtectedResource(
-      configuration,
-      accessToken,
-      new URL(profileEndpoint),
-      'GET',
-      null,
-      new Headers({ accept: 'application/json' }),
-    )
-    const { status } = response
-    const body: unknown = response.ok ? parseExactJson(await response.text()) : null
-    if (typeof body === 'object' && body !== null) return body as OAuthProfile
-    throw Object.assign(new Error('the profile endpoint gave no profile'), { status })
+    const get = async (url: string): Promise<{ status: number; body: unknown }> => {
+      const headers = new Headers({ accept: 'application/json' })
+      const response = await this.#client.fetchProtectedResource(
+        configuration,
+        accessToken,
+        new URL(url),
+        'GET',
+        null,
+        headers,
+      )
+      const { ok, status } = response
+      return { status, body: ok ? parseExactJson(await response.text()) : null }
+    }
+    const { status, body } = await get(profileEndpoint)
+    if (typeof body !== 'object' || body === null) {
+      throw Object.assign(new Error('the profile endpoint gave no profile'), { status })
+    }
+    const profile = body as OAuthProfile
+    if (emailsEndpoint === null || typeof profile.email === 'string') return profile
+    return { ...profile, email: primaryAddress((await get(emailsEndpoint)).body) }
   }
 }

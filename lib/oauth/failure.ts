@@ -90,7 +90,8 @@ export async function withProvider<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work()
   } catch (error) {
-    if (error instanceof GoseshError) throw error
+    const { cause } = fieldsOf(error)
+    for (const own of [error, cause]) if (own instanceof GoseshError) throw own
     throw new GoseshError(codeOf(error), { cause: scrub(error) })
   }
 }

@@ -11,12 +11,15 @@ export interface Identity {
   readonly metadata: SessionMetadata
 }
 
+/** Marks a session whose session at the provider is not known, so that it may be any of its subject's. */
+export const withoutSid = { oidc_without_sid: 'true' } as const
+
 /** The session and the subject at the provider, by which back-channel logout finds the sessions. */
 function providerMetadata({ provider, claims }: OAuthSignIn): SessionMetadata {
   if (claims === null) return { provider }
   const { iss, sub, sid } = claims
   const metadata = { provider, oidc_iss: iss, oidc_sub: sub }
-  return typeof sid === 'string' ? { ...metadata, oidc_sid: sid } : metadata
+  return typeof sid === 'string' ? { ...metadata, oidc_sid: sid } : { ...metadata, ...withoutSid }
 }
 
 /** What `onSignIn` decided; throws where it is anything else, as a misspelt `refuse` must not come to mean that it is allowed. */

@@ -1,6 +1,7 @@
 import type { IDToken } from 'openid-client'
 import type { OidcProvider } from '../../types/oauth.js'
 import type { Clock } from '../../types/options.js'
+import { boundedFetch } from './bounded-fetch.js'
 import type { ProviderClient } from './client.js'
 import { unverifiedError, withProvider } from './failure.js'
 import type { Libraries } from './libraries.js'
@@ -55,8 +56,8 @@ export class JwtVerifier {
   /** OpenID Connect Back-Channel Logout 1.0, section 2.6. */
   async verifyLogoutToken(token: string): Promise<LogoutToken> {
     const { type, claims } = await this.#verify(token, ['iss', 'aud', 'iat', 'jti', 'events'])
-    if (type !== 'jwt' && type !== 'logout+jwt')
-      throw unverifiedError('the token is typed as no logout token')
+    const untyped = type === 'jwt' && !this.#client.provider.requireLogoutTokenType
+    if (!untyped && type !== 'logout+jwt') throw unverifiedError('the token is typed as no logout token')
     const { iss, jti, sub, sid, events } = claims
     const event = (events as Claims | null)?.[logoutEvent]
     if (typeof event !== 'object' || event === null) throw unverifiedError('events names no logout')
@@ -103,7 +104,7 @@ export class JwtVerifier {
     const { createRemoteJWKSet, customFetch } = this.#jose
     this.#keys ??= createRemoteJWKSet(url, {
       timeoutDuration: this.#settings.providerTimeout,
-      ...(provider.fetch === null ? {} : { [customFetch]: provider.fetch as typeof fetch }),
+      [customFetch]: boundedFetch(provider.fetch) as typeof fetch,
     })
     return { issuer, keys: this.#keys }
   }

@@ -22,6 +22,7 @@ const oidcKeys: readonly (keyof OidcOptions)[] = [
   'issuer',
   'idTokenExchange',
   'nativeClientIds',
+  'requireLogoutTokenType',
   'responseMode',
   'userInfo',
   'subject',
@@ -124,13 +125,25 @@ export function oidc(options: OidcOptions): OidcProvider {
   if (!common.scope.split(' ').includes('openid')) {
     throw optionError(`${name}.scope`, common.scope, 'scopes with openid among them')
   }
+  const idTokenExchange = checkBoolean(`${name}.idTokenExchange`, options.idTokenExchange ?? false)
+  if (!idTokenExchange && nativeClientIds.length > 0) {
+    throw optionError(
+      `${name}.nativeClientIds`,
+      nativeClientIds,
+      'nothing, or idTokenExchange: true beside it',
+    )
+  }
   return Object.freeze({
     kind: 'oidc',
     ...common,
     maxAge: parseMaxAge(name, common.authorizationParameters),
     issuer: checkUrl(`${name}.issuer`, options.issuer, { allowed: allowInsecure, option }),
-    idTokenExchange: checkBoolean(`${name}.idTokenExchange`, options.idTokenExchange ?? false),
+    idTokenExchange,
     nativeClientIds: checkTexts(`${name}.nativeClientIds`, nativeClientIds, 'a client id'),
+    requireLogoutTokenType: checkBoolean(
+      `${name}.requireLogoutTokenType`,
+      options.requireLogoutTokenType ?? false,
+    ),
     responseMode,
     userInfo: checkBoolean(`${name}.userInfo`, options.userInfo ?? false),
     subject: checkFunction(`${name}.subject`, subject) as OidcProvider['subject'],
@@ -162,6 +175,7 @@ export function oauth2(options: OAuth2Options): OAuth2Provider {
     authorizationEndpoint,
     tokenEndpoint: checkEndpoint('tokenEndpoint'),
     profileEndpoint: checkEndpoint('profileEndpoint'),
+    emailsEndpoint: null,
     subject: options.subject,
     allowInsecure,
   })

@@ -1,6 +1,14 @@
 import type { CustomFetch } from 'openid-client'
-import type { OAuth2Provider, OidcOptions, OidcProvider, ProviderOptions } from '../../types/oauth.js'
+import type {
+  OAuth2Provider,
+  OAuthProfile,
+  OidcOptions,
+  OidcProvider,
+  ProviderOptions,
+} from '../../types/oauth.js'
+import { boundedFetch } from './bounded-fetch.js'
 import { checkFunction, checkText } from './check-options.js'
+import { unverifiedError } from './failure.js'
 import { oauth2, oidc } from './providers.js'
 
 /** A ready-made OpenID provider's options: all but what is known about it. */
@@ -31,9 +39,14 @@ export function google(options: KnownOidcOptions): OidcProvider {
 /** The tenant of all personal Microsoft accounts. */
 const personalAccounts = '9188040d-6c67-4c5b-b112-36a304b66dad'
 
-/** The address of `organizations` verifies tokens of personal accounts, too; who asks for it wants none. */
-function isWithin(tenant: string, tid: string): boolean {
-  return tenant.toLowerCase() !== 'organizations' || tid.toLowerCase() !== personalAccounts
+/** The issuer `organizations` signs tokens of personal accounts, too, which who asks for it does not want. */
+function microsoftSubject(tenant: string, { tid, sub }: OAuthProfile): string {
+  // Without the scope `profile` there is no `tid`: then the token names nobody.
+  if (typeof tid !== 'string') return ''
+  if (tenant.toLowerCase() === 'organizations' && tid.toLowerCase() === personalAccounts) {
+    throw unverifiedError('a personal account, where only those of organizations may sign in')
+  }
+  return `${tid}.${sub}`
 }
 
 /**
@@ -44,8 +57,7 @@ export function microsoft({ tenant = 'common', ...options }: MicrosoftOptions): 
   const checked = checkText('microsoft.tenant', tenant, 'a tenant id or domain', /^[\w.-]+$/)
   return oidc({
     issuer: `https://login.microsoftonline.com/${checked}/v2.0`,
-    // Without the scope `profile` there is no `tid`: then the token names nobody.
-    subject: ({ tid, sub }) => (typeof tid === 'string' && isWithin(checked, tid) ? `${tid}.${sub}` : ''),
+    subject: (profile) => microsoftSubject(checked, profile),
     ...byPost(options),
   })
 }
@@ -76,8 +88,7 @@ const withTwitchScope =
 
 /** Twitch accounts. Throws `GOSESH_ERR_OPTION`. dev.twitch.tv/docs/authentication/getting-tokens-oidc */
 export function twitch(options: KnownOidcOptions): OidcProvider {
-  const send =
-    checkFunction('twitch.fetch', options.fetch) ?? ((url, init) => fetch(url, init as RequestInit))
+  const send = boundedFetch(checkFunction('twitch.fetch', options.fetch) ?? null)
   return oidc({
     issuer: 'https://id.twitch.tv/oauth2',
     scope: 'openid',
@@ -88,7 +99,7 @@ export function twitch(options: KnownOidcOptions): OidcProvider {
 
 /** GitHub accounts, by their unchangeable numeric id. Throws `GOSESH_ERR_OPTION`. docs.github.com/apps/oauth-apps */
 export function github(options: ProviderOptions): OAuth2Provider {
-  return oauth2({
+  const provider = oauth2({
     issuer: 'https://github.com/login/oauth',
     authorizationEndpoint: 'https://github.com/login/oauth/authorize',
     tokenEndpoint: 'https://github.com/login/oauth/access_token',
@@ -96,6 +107,12 @@ export function github(options: ProviderOptions): OAuth2Provider {
     scope: 'read:user user:email',
     subject: ({ id }) => id,
     ...byPost(options),
+  })
+  // The profile has an address only if its user shows it to everybody.
+  const mayRead = provider.scope.split(' ').some((scope) => scope === 'user:email' || scope === 'user')
+  return Object.freeze({
+    ...provider,
+    emailsEndpoint: mayRead ? 'https://api.github.com/user/emails' : null,
   })
 }
 

@@ -66,6 +66,10 @@ class SignInFlow {
     reply: FastifyReply,
   ): Promise<FastifyReply> {
     const transaction = this.#cookies.take(request, reply, answer.get('state'))
+    // A callback that is loaded again by who has signed in by it: it is done.
+    if (transaction === null && answer.has('state') && request.session !== null) {
+      return reply.redirect(returnTo(undefined, this.#settings), 303)
+    }
     if (transaction?.provider !== client.name) throw new GoseshError('GOSESH_ERR_OAUTH_TRANSACTION')
     rememberReturn(request, transaction.returnTo)
     const signIn = await client.finish(answer, transaction)
@@ -75,6 +79,19 @@ class SignInFlow {
     // The cookie is the browser's: where it leads is judged anew.
     return reply.redirect(returnTo(transaction.returnTo, this.#settings), 303)
   }
+}
+
+/**
+ * Answers 404 for an address like a callback's. Fastify would log the address of a route that there is not, whole, and with
+ * it a code.
+ */
+function refuseByGet(routes: FastifyInstance, url: string): void {
+  const { ignoreTrailingSlash, routerOptions } = routes.initialConfig
+  if (url.endsWith('/') && (ignoreTrailingSlash || routerOptions?.ignoreTrailingSlash)) return
+  const options = { exposeHeadRoute: false, config: { session: false }, schema: { hide: true } } as const
+  routes.get(url, options, async () => {
+    throw new GoseshError('GOSESH_ERR_OAUTH_REQUEST', { statusCode: 404 })
+  })
 }
 
 /** `GET /:provider` and its callback. */
@@ -91,6 +108,9 @@ export function signInRoutes(
       flow.begin(client, request, reply),
     )
     const path = `/${client.name}/callback`
+    for (const url of answersByPost(client.provider) ? [path, `${path}/`] : [`${path}/`]) {
+      refuseByGet(routes, url)
+    }
     if (answersByPost(client.provider)) {
       routes.post(path, { config: { session: false } }, (request, reply) =>
         flow.finish(client, new URLSearchParams(fieldsOf(request.body)), request, reply),

@@ -25,8 +25,8 @@ export interface TransactionSettings {
   readonly clock: Clock
 }
 
-/** A browser that begins more forgets the oldest. */
-const maxTransactions = 5
+/** A browser that begins more forgets the oldest: as many tabs as it may restore at once. */
+const maxTransactions = 12
 /** Characters of all of them together: servers and proxies refuse long headers, some from 8 KiB on. */
 const maxCookieLength = 4_096
 const idLength = 10

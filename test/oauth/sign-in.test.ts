@@ -169,10 +169,10 @@ t.test('several tabs at once, in whatever order they come back', async (t) => {
   t.equal(locationOf(await browser.get(c)), `${origin}/c`)
   t.same([...browser.cookies(origin).keys()], ['__Host-session'], 'nothing is left of them')
 
-  for (let tab = 0; tab < 8; tab++) await browser.get(`${button}?next=/${tab}`)
+  for (let tab = 0; tab < 15; tab++) await browser.get(`${button}?next=/${tab}`)
   browser.cookies(origin).set('__Host-oauth-broken', 'x')
   const last = await callbackFor(browser, `${button}?next=/last`)
-  t.equal(browser.cookies(origin).size, 6, 'abandoned ones do not pile up')
+  t.equal(browser.cookies(origin).size, 13, 'abandoned ones do not pile up')
   t.notOk(browser.cookies(origin).has('__Host-oauth-broken'))
   t.equal(locationOf(await browser.get(last)), `${origin}/last`)
   for (let tab = 0; tab < 4; tab++) {
@@ -181,6 +181,28 @@ t.test('several tabs at once, in whatever order they come back', async (t) => {
     t.ok(length < 4_500, `${length} characters of cookies, however long the pages' addresses are`)
   }
   t.equal(browser.cookies(origin).size, 2)
+})
+
+t.test('eight tabs that a browser restores at once all sign in', async (t) => {
+  const { origin, browser, button } = await scene(t)
+  const pages = Array.from({ length: 8 }, (_, tab) => `/documents/${tab}?view=${'x'.repeat(40)}`)
+  const urls: string[] = []
+  for (const page of pages) {
+    urls.push(locationOf(await browser.get(`${button}?${new URLSearchParams({ next: page })}`)))
+  }
+  for (const [tab, url] of urls.entries()) {
+    const callback = await answerAtProvider(browser, url, 'ada')
+    t.equal(locationOf(await browser.get(callback)), origin + pages[tab])
+  }
+})
+
+t.test('a callback that is loaded again goes on, if its browser has signed in', async (t) => {
+  const { origin, browser, button } = await scene(t, { defaultPage: '/home' })
+  const callback = await callbackFor(browser, `${button}?next=/page`)
+  t.equal(locationOf(await browser.get(callback)), `${origin}/page`)
+  const { id } = (await sessionIn(browser, origin)) ?? {}
+  t.equal(locationOf(await browser.get(callback)), `${origin}/home`)
+  t.equal((await sessionIn(browser, origin))?.id, id, 'with the same session')
 })
 
 t.test('onSignIn', async (t) => {
@@ -485,6 +507,61 @@ t.test('a page shows nothing of the inside', async (t) => {
     t.notMatch(html, /secret|npm install/)
     if (user === 'ada') t.equal(response.headers.get('retry-after'), '1')
   }
+})
+
+t.test('an address like a callback leaves no code in the log', async (t) => {
+  for (const options of [
+    {},
+    { ignoreTrailingSlash: true },
+    { routerOptions: { ignoreTrailingSlash: true } },
+  ]) {
+    const lines: string[] = []
+    const logger = { level: 'trace', stream: { write: (line: string) => void lines.push(line) } }
+    const app = await startApp(
+      t,
+      {
+        origin: await appOrigin(),
+        providers: {
+          acme: acme({ issuer: 'http://127.0.0.1:1' }),
+          posting: acme({ issuer: 'http://127.0.0.1:1' }, { responseMode: 'form_post' }),
+        },
+        signInPage: '/',
+      },
+      { server: { logger, ...options } },
+    )
+    for (const path of ['posting/callback', 'posting/callback/', 'acme/callback/']) {
+      const { statusCode } = await app.inject(`/auth/${path}?code=the-secret-code&state=x`)
+      t.ok([400, 404].includes(statusCode), path)
+    }
+    t.match(lines.join(''), '/callback')
+    t.notMatch(lines.join(''), 'the-secret-code')
+  }
+})
+
+t.test('what clientSecret fails with is no outage of the provider', async (t) => {
+  for (const [clientSecret, cause] of [
+    [() => (undefined as unknown as { secret: string }).secret, /Cannot read properties of undefined/],
+    [async () => Promise.reject(new Error('the vault is closed')), /the vault is closed/],
+    [() => '', /it returned an empty string/],
+    [async () => 7 as unknown as string, /it returned number/],
+    [() => new Promise<string>(() => {}), /no answer in 200 ms/],
+  ] as const) {
+    const errors: { code?: string; cause?: Error }[] = []
+    const errorPage = (error: GoseshError) => {
+      errors.push(error as (typeof errors)[number])
+      return 'failed'
+    }
+    const { browser, button } = await scene(
+      t,
+      { errorPage, providerTimeout: 200 },
+      { provider: { clientSecret } },
+    )
+    t.equal((await browser.get(await callbackFor(browser, button))).status, 500)
+    t.match(errors, [{ code: 'GOSESH_ERR_OPTION', cause: { message: cause } }])
+  }
+  const provider = { clientSecret: async () => clientSecret }
+  const { browser, button, origin } = await scene(t, {}, { provider })
+  t.equal(await signInAt(browser, button), `${origin}/`, 'one that takes its time')
 })
 
 t.test('no line of the log holds a secret', async (t) => {

@@ -301,7 +301,11 @@ t.test('signing out', async (t) => {
 
 t.test('back-channel logout', async (t) => {
   const store = new MemoryStore()
-  const { app, origin, server, button } = await scene(t, { backchannelLogout: true }, { sessions: { store } })
+  const { app, origin, server, button } = await scene(
+    t,
+    { backchannelLogout: true },
+    { sessions: { store }, provider: { idTokenExchange: true } },
+  )
   const url = `${origin}/auth/acme/backchannel-logout`
   const send = async (token: string) =>
     await fetch(url, { method: 'POST', body: new URLSearchParams({ logout_token: token }) })
@@ -309,6 +313,11 @@ t.test('back-channel logout', async (t) => {
     const browser = new Browser()
     await signInAt(browser, button, user)
     return { browser, session: await sessionIn(browser, origin) }
+  }
+  const exchange = async (sub: string) => {
+    const body = new URLSearchParams({ id_token: await server.sign({ sub }) })
+    const response = await fetch(`${button}/token`, { method: 'POST', body })
+    return (await response.json()) as { token: string }
   }
   const logout = (claims: object, header?: { typ?: string }) =>
     server.sign({ events: logoutEvent, jti: `${Math.random()}`, ...claims }, { typ: 'logout+jwt', ...header })
@@ -328,6 +337,35 @@ t.test('back-channel logout', async (t) => {
       'by sid alone',
     )
     t.equal(await sessionIn(two.browser, origin), null)
+  })
+
+  t.test('of a session at the provider that ours does not know of', async (t) => {
+    const { userId } = (await signedIn('cy')).session ?? {}
+    const known = { oidc_iss: server.issuer, oidc_sub: 'cy' }
+    const create = async (metadata: Record<string, string>) =>
+      (await app.gosesh.createSession(String(userId), { metadata })).session.id
+    const unknown = await create({ ...known, oidc_without_sid: 'true' })
+    const other = await create({ ...known, oidc_sid: 'another' })
+    const foreign = await create({ ...known, oidc_sub: 'bo', oidc_without_sid: 'true' })
+    t.equal((await send(await logout({ sub: 'cy', sid: 'one' }))).status, 200)
+    t.equal(await app.gosesh.getSession(unknown), null, 'it may be that one')
+    t.ok(await app.gosesh.getSession(other))
+    t.ok(await app.gosesh.getSession(foreign))
+    const { token } = await exchange('cy')
+    t.match((await app.gosesh.verifyToken(token))?.metadata, { oidc_without_sid: 'true' })
+  })
+
+  t.test('only of a token with the type, if that is asked for', async (t) => {
+    const provider = { requireLogoutTokenType: true }
+    const strict = await scene(t, { backchannelLogout: true }, { provider })
+    for (const [typ, status] of [
+      ['JWT', 400],
+      ['logout+jwt', 200],
+    ] as const) {
+      const token = await strict.server.sign({ events: logoutEvent, jti: typ, sub: 'ada' }, { typ })
+      const body = new URLSearchParams({ logout_token: token })
+      t.equal((await fetch(`${strict.button}/backchannel-logout`, { method: 'POST', body })).status, status)
+    }
   })
 
   t.test('tells of the ends, so that what else belongs to a session can end too', async (t) => {
