@@ -5,7 +5,7 @@ import { unverifiedError } from './failure.js'
 import { fieldsOf } from './form.js'
 import { withoutSid } from './identity.js'
 import type { LogoutToken } from './jwt-verifier.js'
-import { SeenTokens } from './seen-tokens.js'
+import { type LoggedOut, SeenTokens } from './seen-tokens.js'
 import type { OAuthSettings } from './settings.js'
 
 /** Throws `GOSESH_ERR_STORE_CAPABILITY`. */
@@ -18,6 +18,7 @@ export function backchannelRoutes(
   routes: FastifyInstance,
   { clock }: Pick<OAuthSettings, 'clock'>,
   clients: readonly OidcClient[],
+  loggedOut: LoggedOut,
 ): void {
   const seen = new SeenTokens(clock)
 
@@ -37,6 +38,8 @@ export function backchannelRoutes(
     const token = await verifier.verifyLogoutToken(text)
     const key = `${token.iss}\n${token.jti}`
     if (!seen.add(key)) throw unverifiedError('the logout token was used before')
+    // Before the sessions end, so that none begins meanwhile.
+    loggedOut.add(token)
     try {
       return await endSessions(token)
     } catch (error) {

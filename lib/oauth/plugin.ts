@@ -14,6 +14,7 @@ import { takeForms } from './form.js'
 import { loadLibraries } from './libraries.js'
 import { pageErrorHandler } from './pages.js'
 import { redirectToSignIn } from './redirect-to-sign-in.js'
+import { LoggedOut } from './seen-tokens.js'
 import { type OAuthSettings, parseSettings } from './settings.js'
 import { signInRoutes } from './sign-in-routes.js'
 import { signOutOfProvider, signOutRoutes } from './sign-out.js'
@@ -31,8 +32,9 @@ const cacheHeaders = { 'cache-control': 'no-store', 'referrer-policy': 'no-refer
 
 /** What devices and providers call. */
 function addApiRoutes(routes: FastifyInstance, settings: OAuthSettings, clients: Clients): void {
-  tokenRoutes(routes, settings, clients.openId)
-  if (settings.backchannelLogout) backchannelRoutes(routes, settings, clients.openId)
+  const loggedOut = new LoggedOut(settings.clock)
+  tokenRoutes(routes, settings, clients.openId, loggedOut)
+  if (settings.backchannelLogout) backchannelRoutes(routes, settings, clients.openId, loggedOut)
 }
 
 /** Throws `GOSESH_ERR_OPTION` if no credential could carry the token that a device gets. */

@@ -3,34 +3,61 @@ import { maxTokenAge } from './jwt-verifier.js'
 
 /** The oldest gives way. */
 const maxRemembered = 10_000
+/** The clocks' tolerance on top, doubled. */
+const remembered = maxTokenAge + 60_000
 
-/** The tokens that this process took, each by a text of its own, for as long as they would verify. */
+/** What this process saw, each by a text of its own, for as long as a token of that time would verify. */
 export class SeenTokens {
   readonly #clock: Clock
-  readonly #until = new Map<string, number>()
+  readonly #seenAt = new Map<string, number>()
 
   constructor(clock: Clock) {
     this.#clock = clock
   }
 
   get size(): number {
-    return this.#until.size
+    return this.#seenAt.size
   }
 
-  /** Whether the token is new. */
+  /** Returns true if the key is new. */
   add(key: string): boolean {
     const now = this.#clock.now()
-    for (const [oldest, until] of this.#until) {
-      if (until > now && this.#until.size < maxRemembered) break
-      this.#until.delete(oldest)
+    for (const [oldest, at] of this.#seenAt) {
+      if (at + remembered > now && this.#seenAt.size < maxRemembered) break
+      this.#seenAt.delete(oldest)
     }
-    if (this.#until.has(key)) return false
-    // The clocks' tolerance on top, doubled.
-    this.#until.set(key, now + maxTokenAge + 60_000)
+    if (this.#seenAt.has(key)) return false
+    this.#seenAt.set(key, now)
     return true
   }
 
+  /** When the key was seen, in milliseconds since the epoch; `-Infinity`: it was not. */
+  seenAt(key: string): number {
+    return this.#seenAt.get(key) ?? Number.NEGATIVE_INFINITY
+  }
+
   forget(key: string): void {
-    this.#until.delete(key)
+    this.#seenAt.delete(key)
+  }
+}
+
+/** Who was signed out by a provider: what it said about them before says nothing any more. */
+export class LoggedOut {
+  readonly #seen: SeenTokens
+
+  constructor(clock: Clock) {
+    this.#seen = new SeenTokens(clock)
+  }
+
+  add({ iss, sub, sid }: { iss: string; sub: string | undefined; sid: string | undefined }): void {
+    const key = JSON.stringify(sid === undefined ? { iss, sub } : { iss, sid })
+    this.#seen.forget(key)
+    this.#seen.add(key)
+  }
+
+  /** True for an ID token of a session at the provider that has ended, or of a user who was signed out after its issue. */
+  has({ iss, sub, sid, iat }: { iss: string; sub: string; sid?: unknown; iat: number }): boolean {
+    const ended = typeof sid === 'string' && this.#seen.seenAt(JSON.stringify({ iss, sid })) > 0
+    return ended || this.#seen.seenAt(JSON.stringify({ iss, sub })) >= iat * 1_000
   }
 }

@@ -7,7 +7,7 @@ import type { OidcClient } from './clients.js'
 import { unverifiedError } from './failure.js'
 import { fieldsOf } from './form.js'
 import { identify } from './identity.js'
-import { SeenTokens } from './seen-tokens.js'
+import { type LoggedOut, SeenTokens } from './seen-tokens.js'
 import type { OAuthSettings } from './settings.js'
 
 /** What a client that keeps the token itself is told. */
@@ -36,6 +36,7 @@ export function tokenRoutes(
   routes: FastifyInstance,
   settings: OAuthSettings,
   clients: readonly OidcClient[],
+  loggedOut: LoggedOut,
 ): void {
   const seen = new SeenTokens(settings.clock)
 
@@ -51,13 +52,18 @@ export function tokenRoutes(
       })
     }
     const claims = await verifier.verifyIdToken(idToken, nonce)
+    if (loggedOut.has(claims)) throw unverifiedError('the provider signed its user out')
     // Without the signature, of which there may be more than one for the same content.
-    if (!seen.add(hash('sha256', idToken.slice(0, idToken.lastIndexOf('.'))))) {
-      throw unverifiedError('the ID token was used before')
+    const key = hash('sha256', idToken.slice(0, idToken.lastIndexOf('.')))
+    if (!seen.add(key)) throw unverifiedError('the ID token was used before')
+    try {
+      const signIn = client.signIn(claims, { claims, tokens: { id_token: idToken } })
+      const { userId, metadata } = await identify(signIn, request, settings, routes)
+      return answer(await routes.gosesh.createSession(userId, { metadata }))
+    } catch (error) {
+      seen.forget(key)
+      throw error
     }
-    const signIn = client.signIn(claims, { claims, tokens: { id_token: idToken } })
-    const { userId, metadata } = await identify(signIn, request, settings, routes)
-    return answer(await routes.gosesh.createSession(userId, { metadata }))
   }
   for (const client of clients.filter(({ client }) => client.provider.idTokenExchange)) {
     routes.post(`/${client.client.name}/token`, { config: { session: false } }, (request) =>

@@ -46,6 +46,21 @@ t.test('an ID token is exchanged once, and for ten minutes after it was issued',
   t.match(await (await postJson(url, { id_token: old })).json(), verification)
 })
 
+t.test('an ID token is not used up by an outage', async (t) => {
+  const store = new MemoryStore()
+  const { button, server } = await scene(t, {}, { sessions: { store }, provider: { idTokenExchange: true } })
+  const body = new URLSearchParams({ id_token: await server.sign({ sub: 'ada' }) })
+  const post = async () => (await fetch(`${button}/token`, { method: 'POST', body })).status
+  const { createSession } = store
+  store.createSession = async () => {
+    throw new Error('the store is down')
+  }
+  t.equal(await post(), 503)
+  store.createSession = createSession
+  t.equal(await post(), 200)
+  t.equal(await post(), 400)
+})
+
 t.test('an ID token of the provider is exchanged for a session', async (t) => {
   const tokens: Record<string, unknown>[] = []
   const { app, origin, server, button } = await scene(
@@ -353,6 +368,25 @@ t.test('back-channel logout', async (t) => {
     t.ok(await app.gosesh.getSession(foreign))
     const { token } = await exchange('cy')
     t.match((await app.gosesh.verifyToken(token))?.metadata, { oidc_without_sid: 'true' })
+  })
+
+  t.test('and no ID token that was issued before signs them in again', async (t) => {
+    const post = async (idToken: string) => {
+      const body = new URLSearchParams({ id_token: idToken })
+      return (await fetch(`${button}/token`, { method: 'POST', body })).status
+    }
+    const iat = Math.floor(Date.now() / 1_000)
+    const tokenOf = (claims: object) => server.sign({ sub: 'dee', iat, ...claims })
+    const [first, second] = [await tokenOf({ sid: 'one' }), await tokenOf({ sid: 'two' })]
+    t.equal((await send(await logout({ sub: 'dee', sid: 'one' }))).status, 200)
+    t.equal(await post(first), 400, 'of the session that ended')
+    t.equal(await post(await tokenOf({ sid: 'one', iat: iat + 20 })), 400, 'whenever it was issued')
+    t.equal(await post(second), 200, 'of another one')
+    t.equal((await send(await logout({ sub: 'dee' }))).status, 200)
+    t.equal((await send(await logout({ sub: 'dee' }))).status, 200, 'twice')
+    t.equal(await post(await tokenOf({ sid: 'three' })), 400, 'of the user')
+    t.equal(await post(await tokenOf({ iat: iat - 1 })), 400)
+    t.equal(await post(await tokenOf({ sid: 'four', iat: iat + 20 })), 200, 'who then signed in again')
   })
 
   t.test('only of a token with the type, if that is asked for', async (t) => {
