@@ -113,3 +113,28 @@ export function hasMethods(value: unknown, methods: readonly string[]): boolean 
     methods.every((method) => typeof (value as Record<string, unknown>)[method] === 'function')
   )
 }
+
+export function checkText(name: string, value: unknown, expected: string, shape = /^\P{Cc}+$/u): string {
+  if (typeof value === 'string' && shape.test(value)) return value
+  throw optionError(name, value, expected)
+}
+
+/** True for the names of this machine. */
+export function isLoopback(hostname: string): boolean {
+  return /^(?:(?:.+\.)?localhost|127(?:\.\d+){3}|\[::1\])$/.test(hostname)
+}
+
+/** An origin as browsers write it: https, or http on this machine, or http anywhere if that is said to be meant. */
+export function checkOrigin(name: string, value: unknown, allowInsecure: boolean): string {
+  const url = typeof value === 'string' && URL.canParse(value) ? new URL(value) : null
+  const insecure = url?.protocol === 'http:' && (allowInsecure || isLoopback(url.hostname))
+  if (url !== null && url.origin === value && (url.protocol === 'https:' || insecure)) return url.origin
+  const expected = 'an origin such as https://app.example: scheme and host, no path and no slash at the end'
+  const onlyHttps = allowInsecure ? '' : '; http only on localhost, or with cookie.secure false'
+  throw optionError(name, value, `${expected}${onlyHttps}`)
+}
+
+/** A path on the own origin. */
+export function checkPath(name: string, value: unknown): string {
+  return checkText(name, value, 'a path that begins with one /', /^\/(?![/\\])[\x21-\x5b\x5d-\x7e]*$/)
+}

@@ -4,7 +4,9 @@ import { nistLifetimes } from './credentials/lifetimes.js'
 import { FlushError, GoseshError } from './errors.js'
 import { openApiSecuritySchemes } from './openapi.js'
 import { plugin } from './plugin.js'
+import { redirectToSignIn } from './redirect-to-sign-in.js'
 import { requireSession } from './require-session.js'
+import { returnTo } from './return-to.js'
 import { MemoryStore } from './stores/memory.js'
 import { isSessionId } from './token.js'
 
@@ -47,6 +49,13 @@ export type {
 } from '../types/options.js'
 export type { EffectivePolicy } from '../types/policy.js'
 export type {
+  RedirectToSignInHook,
+  RedirectToSignInOptions,
+  ReplyForSignIn,
+  RequestForSignIn,
+  ReturnToOptions,
+} from '../types/return-to.js'
+export type {
   Session,
   SessionId,
   SessionIdInput,
@@ -80,7 +89,9 @@ export {
   MemoryStore,
   nistLifetimes,
   openApiSecuritySchemes,
+  redirectToSignIn,
   requireSession,
+  returnTo,
 }
 
 interface NamedExports {
@@ -92,7 +103,9 @@ interface NamedExports {
   readonly MemoryStore: typeof MemoryStore
   readonly nistLifetimes: typeof nistLifetimes
   readonly openApiSecuritySchemes: typeof openApiSecuritySchemes
+  readonly redirectToSignIn: typeof redirectToSignIn
   readonly requireSession: typeof requireSession
+  readonly returnTo: typeof returnTo
 }
 
 /** The plugin. `require('gosesh')` is this function too, so the other exports hang on it. */
@@ -105,7 +118,9 @@ const gosesh: typeof plugin & NamedExports = Object.assign(plugin, {
   MemoryStore,
   nistLifetimes,
   openApiSecuritySchemes,
+  redirectToSignIn,
   requireSession,
+  returnTo,
 })
 
 export default gosesh

@@ -30,6 +30,9 @@ const rooms = ['session', 'credentials', 'activity', 'stores', 'oauth', 'testing
 const foundation = [
   'errors',
   'check',
+  'redirect-to-sign-in',
+  'require-session',
+  'return-to',
   'timing',
   'token',
   'user-id',

@@ -2,6 +2,7 @@ import type { FastifyRequest } from 'fastify'
 import type { ClientAuth, CustomFetch, IDToken, TokenEndpointResponse } from 'openid-client'
 import type { GoseshError, GoseshErrorCode } from '../lib/errors.js'
 import type { Clock } from './options.js'
+import type { RedirectToSignInHook } from './return-to.js'
 import type { SessionMetadata } from './session.js'
 
 /** How the application proves to the token endpoint that it is the client. */
@@ -301,11 +302,9 @@ declare module 'fastify' {
     /**
      * Makes a hook that sends a browser's page navigation without a session to `url`, with `?next=` the page that was
      * asked for; anything else without a session is answered 401 `GOSESH_ERR_UNAUTHENTICATED`. Default: `signInPage`.
-     * Throws `GOSESH_ERR_OPTION` where there is neither, and on what is no path.
+     * Throws `GOSESH_ERR_OPTION` if there is neither, or if it is not a path. `redirectToSignIn` of gosesh does the same.
      */
-    redirectToSignIn(
-      url?: string,
-    ): (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply | undefined>
+    redirectToSignIn(url?: string): RedirectToSignInHook
   }
 
   interface FastifyReply {

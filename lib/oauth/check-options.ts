@@ -1,9 +1,4 @@
-import { optionError, secretOptionError } from '../check.js'
-
-export function checkText(name: string, value: unknown, expected: string, shape = /^\P{Cc}+$/u): string {
-  if (typeof value === 'string' && shape.test(value)) return value
-  throw optionError(name, value, expected)
-}
+import { checkText, optionError, secretOptionError } from '../check.js'
 
 export function checkFunction<F>(name: string, value: F | undefined): F | undefined {
   if (value === undefined || typeof value === 'function') return value
@@ -45,26 +40,4 @@ export function checkUrl(
     return value as string
   }
   throw optionError(name, value, `an https URL (http only with ${insecure.option})`)
-}
-
-/** True for the names of this machine. */
-export function isLoopback(hostname: string): boolean {
-  return /^(?:(?:.+\.)?localhost|127(?:\.\d+){3}|\[::1\])$/.test(hostname)
-}
-
-/** An origin as browsers write it: https, or http on this machine, or http anywhere where that is said to be meant. */
-export function checkOrigin(name: string, value: unknown, allowInsecure: boolean): string {
-  const url = typeof value === 'string' && URL.canParse(value) ? new URL(value) : null
-  const insecure = url?.protocol === 'http:' && (allowInsecure || isLoopback(url.hostname))
-  if (url !== null && url.origin === value && (url.protocol === 'https:' || insecure)) return url.origin
-  throw optionError(
-    name,
-    value,
-    'an origin such as https://app.example: scheme and host, no path and no slash at the end; http only on localhost, or with cookie.secure false',
-  )
-}
-
-/** A path on the own origin. */
-export function checkPath(name: string, value: unknown): string {
-  return checkText(name, value, 'a path that begins with one /', /^\/(?![/\\])[\x21-\x5b\x5d-\x7e]*$/)
 }

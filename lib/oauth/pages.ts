@@ -1,9 +1,9 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { OAuthTexts } from '../../types/oauth.js'
 import { type GoseshError, type GoseshErrorCode, isGoseshError } from '../errors.js'
+import { signInUrl } from '../redirect-to-sign-in.js'
+import { returnTo } from '../return-to.js'
 import { contentSecurityPolicy, html, page } from './html.js'
-import { signInUrl } from './redirect-to-sign-in.js'
-import { returnTo } from './return-to.js'
 import type { OAuthSettings } from './settings.js'
 
 const forUsers: readonly GoseshErrorCode[] = [
@@ -23,6 +23,14 @@ const askedFor = new WeakMap<FastifyRequest, string>()
 /** If the sign-in of this request fails, its page leads back to `next`. */
 export function rememberReturn(request: FastifyRequest, next: string): void {
   askedFor.set(request, next)
+}
+
+/** Where a browser goes after sign-in: to `next` if it may, else to the default page. Always an absolute URL. */
+export function pageAfterSignIn(
+  next: unknown,
+  { origin, allowedReturnOrigins: allowedOrigins, defaultPage: fallback }: OAuthSettings,
+): string {
+  return returnTo(next, { origin, allowedOrigins, fallback })
 }
 
 /** What a user may read of an error: messages of others say what is inside. */
@@ -90,7 +98,7 @@ export function pageErrorHandler(
     request.log[statusCode >= 500 ? 'error' : 'info']({ err: error, code }, 'sign-in did not succeed')
     reply.code(statusCode).headers(error.headers ?? {})
     // What was kept of the sign-in is the browser's: where it leads is judged anew.
-    const next = returnTo(askedFor.get(request), settings)
+    const next = pageAfterSignIn(askedFor.get(request), settings)
     if (settings.errorPage === undefined) return sendPage(reply, errorPage(error, next, settings))
     try {
       const own = await settings.errorPage(error, request, { returnTo: next })

@@ -5,6 +5,7 @@ import '../../types/fastify.js'
 import type { OAuthOptions } from '../../types/oauth.js'
 import { optionError } from '../check.js'
 import { requireInternals } from '../internals.js'
+import { redirectToSignIn } from '../redirect-to-sign-in.js'
 import { type Repetition, repeat } from '../timing.js'
 import { backchannelRoutes, requireSessionsDeleter } from './backchannel-routes.js'
 import { Clients } from './clients.js'
@@ -13,7 +14,6 @@ import { DeviceAuthorization, requireDeviceStore } from './device/service.js'
 import { takeForms } from './form.js'
 import { loadLibraries } from './libraries.js'
 import { pageErrorHandler } from './pages.js'
-import { redirectToSignIn } from './redirect-to-sign-in.js'
 import { LoggedOut } from './seen-tokens.js'
 import { type OAuthSettings, parseSettings } from './settings.js'
 import { signInRoutes } from './sign-in-routes.js'
@@ -77,12 +77,19 @@ function discoverInBackground(app: FastifyInstance, clients: Clients): void {
   }
 }
 
+/** The page of `app.redirectToSignIn(url)`. */
+function signInPageOf(url: string | undefined, { signInPage }: OAuthSettings): string {
+  const page = url ?? signInPage
+  if (page === null) throw optionError('redirectToSignIn', url, 'a path, as there are several providers')
+  return page
+}
+
 async function registerOAuth(app: FastifyInstance, options: OAuthOptions): Promise<void> {
   requireInternals(app)
   const settings = parseSettings(options, app.prefix)
   const clients = new Clients(settings, await loadLibraries())
   if (!app.hasPlugin('@fastify/cookie')) await app.register(cookie)
-  app.decorate('redirectToSignIn', (url) => redirectToSignIn(url, settings))
+  app.decorate('redirectToSignIn', (url) => redirectToSignIn(signInPageOf(url, settings)))
   app.decorateReply('signOutOfProvider', function (signOutOptions = {}) {
     return signOutOfProvider(this, signOutOptions, settings, clients)
   })

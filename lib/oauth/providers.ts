@@ -6,8 +6,8 @@ import type {
   OidcProvider,
   ProviderOptions,
 } from '../../types/oauth.js'
-import { checkBoolean, checkObject, optionError } from '../check.js'
-import { checkFunction, checkSecret, checkText, checkTextMap, checkTexts, checkUrl } from './check-options.js'
+import { checkBoolean, checkObject, checkText, optionError } from '../check.js'
+import { checkFunction, checkSecret, checkTextMap, checkTexts, checkUrl } from './check-options.js'
 
 const commonKeys: readonly (keyof ProviderOptions)[] = [
   'clientId',

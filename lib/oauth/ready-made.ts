@@ -6,8 +6,9 @@ import type {
   OidcProvider,
   ProviderOptions,
 } from '../../types/oauth.js'
+import { checkText } from '../check.js'
 import { boundedFetch } from './bounded-fetch.js'
-import { checkFunction, checkText } from './check-options.js'
+import { checkFunction } from './check-options.js'
 import { unverifiedError } from './failure.js'
 import { oauth2, oidc } from './providers.js'
 

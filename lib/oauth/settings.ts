@@ -13,10 +13,13 @@ import {
   checkDelay,
   checkLifetime,
   checkObject,
+  checkOrigin,
+  checkPath,
+  checkText,
   hasMethods,
   optionError,
 } from '../check.js'
-import { checkFunction, checkOrigin, checkPath, checkText, checkTextMap } from './check-options.js'
+import { checkFunction, checkTextMap } from './check-options.js'
 import { answersByPost } from './client.js'
 import { placeOf } from './device/place.js'
 import { parseTexts } from './texts.js'

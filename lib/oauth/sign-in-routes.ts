@@ -1,11 +1,10 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { isLoopback } from '../check.js'
 import { GoseshError } from '../errors.js'
-import { isLoopback } from './check-options.js'
 import { answersByPost, type ProviderClient } from './client.js'
 import { fieldsOf } from './form.js'
 import { identify } from './identity.js'
-import { rememberReturn } from './pages.js'
-import { returnTo } from './return-to.js'
+import { pageAfterSignIn, rememberReturn } from './pages.js'
 import type { OAuthSettings } from './settings.js'
 import { TransactionCookies } from './transaction.js'
 
@@ -52,7 +51,7 @@ class SignInFlow {
     const transaction = {
       ...secrets,
       provider: client.name,
-      returnTo: returnTo(next, this.#settings),
+      returnTo: pageAfterSignIn(next, this.#settings),
       startedAt: this.#settings.clock.now(),
     }
     this.#cookies.begin(request, reply, transaction, answersByPost(client.provider))
@@ -68,7 +67,7 @@ class SignInFlow {
     const transaction = this.#cookies.take(request, reply, answer.get('state'))
     // A callback that is loaded again by who has signed in by it: it is done.
     if (transaction === null && answer.has('state') && request.session !== null) {
-      return reply.redirect(returnTo(undefined, this.#settings), 303)
+      return reply.redirect(pageAfterSignIn(undefined, this.#settings), 303)
     }
     if (transaction?.provider !== client.name) throw new GoseshError('GOSESH_ERR_OAUTH_TRANSACTION')
     rememberReturn(request, transaction.returnTo)
@@ -77,7 +76,7 @@ class SignInFlow {
     // The transaction shows that this browser began the sign-in here.
     await reply.signIn(userId, { metadata, allowCrossOrigin: true })
     // The cookie is the browser's: where it leads is judged anew.
-    return reply.redirect(returnTo(transaction.returnTo, this.#settings), 303)
+    return reply.redirect(pageAfterSignIn(transaction.returnTo, this.#settings), 303)
   }
 }
 

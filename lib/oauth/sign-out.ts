@@ -1,8 +1,7 @@
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import type { SignOutOfProviderOptions } from '../../types/oauth.js'
-import { checkObject } from '../check.js'
+import { checkObject, checkText } from '../check.js'
 import { internals } from '../internals.js'
-import { checkText } from './check-options.js'
 import type { Clients } from './clients.js'
 import type { OAuthSettings } from './settings.js'
 

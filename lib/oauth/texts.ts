@@ -1,7 +1,6 @@
 import type { OAuthTexts } from '../../types/oauth.js'
-import { checkObject, optionError } from '../check.js'
+import { checkObject, checkText, optionError } from '../check.js'
 import { errorCodes } from '../errors.js'
-import { checkText } from './check-options.js'
 
 /** What the pages say without the option `texts`: the whole of it, for a translation to begin with. */
 export const defaultTexts: OAuthTexts = Object.freeze({

@@ -288,6 +288,31 @@ export const coreMutations = [
     test: 'test/require-session.test.ts',
   },
   {
+    check: 'redirectToSignIn fails closed',
+    requirement: '8.3.1',
+    file: 'lib/redirect-to-sign-in.ts',
+    text: 'if (request.session !== null || !isNavigation(request)) return await requireSession(request)',
+    replacement:
+      'if (request.session !== null) return\n    if (!isNavigation(request)) return await requireSession(request)',
+    test: 'test/redirect-to-sign-in.test.ts',
+  },
+  {
+    check: 'returnTo gives no path that is read as a host',
+    requirement: '3.7.2',
+    file: 'lib/return-to.ts',
+    text: "pathname.startsWith('//') ? null : ",
+    replacement: '',
+    test: 'test/return-to.test.ts',
+  },
+  {
+    check: 'returnTo leads to no other origin',
+    requirement: '3.7.2',
+    file: 'lib/return-to.ts',
+    text: "return origin === null && value.startsWith('/') ? asPath(url) : null",
+    replacement: 'return origin === null ? asPath(url) : url.href',
+    test: 'test/return-to.test.ts',
+  },
+  {
     check: 'requireByDefault guards a route that says nothing',
     requirement: '8.3.1',
     file: 'lib/route-policy.ts',

@@ -1,11 +1,11 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { returnTo } from '../../lib/oauth/return-to.js'
+import { returnTo } from '../lib/index.js'
 
 const settings = {
   origin: 'https://app.example',
-  allowedReturnOrigins: ['https://docs.example:8443'],
-  defaultPage: '/home',
+  allowedOrigins: ['https://docs.example:8443'],
+  fallback: '/home',
 }
 const home = 'https://app.example/home'
 
@@ -24,7 +24,7 @@ t.test('a page of the own origin, or of a listed one', async (t) => {
   }
 })
 
-t.test('anything else is the default page', async (t) => {
+t.test('anything else is the fallback', async (t) => {
   for (const next of [
     undefined,
     null,
@@ -68,6 +68,44 @@ t.test('anything else is the default page', async (t) => {
   }
 })
 
+t.test('without an origin the own pages are paths', async (t) => {
+  const allowedOrigins = ['https://docs.example']
+  for (const [next, expected] of [
+    ['/inbox?page=2#top', '/inbox?page=2#top'],
+    ['/a/../b', '/b'],
+    ['https://docs.example/x', 'https://docs.example/x'],
+    ['https://app.example/x', '/home'],
+    ['https://unnamed.invalid/x', '/home'],
+    ['//unnamed.invalid/x', '/home'],
+  ] as const) {
+    t.equal(returnTo(next, { allowedOrigins, fallback: '/home' }), expected, next)
+  }
+  t.equal(returnTo('/inbox'), '/inbox')
+  t.equal(returnTo(undefined), '/')
+})
+
+t.test('without an origin no path is returned that a browser takes for a host', async (t) => {
+  for (const next of ['/.//evil.example', '/..//evil.example', '/a/..//evil.example', '/%2e//evil.example']) {
+    t.equal(returnTo(next), '/', next)
+  }
+})
+
+t.test('options that are wrong are refused at the call', async (t) => {
+  for (const [options, name] of [
+    [{ origin: 'app.example' }, /origin/],
+    [{ origin: 'https://app.example/' }, /origin/],
+    [{ origin: 'ftp://app.example' }, /origin/],
+    [{ allowedOrigins: 'https://app.example' }, /allowedOrigins/],
+    [{ allowedOrigins: ['https://app.example/x'] }, /allowedOrigins\[0\]/],
+    [{ fallback: '//evil.example' }, /fallback/],
+    [{ fallback: 'home' }, /fallback/],
+    [{ fallBack: '/' }, /fallBack/],
+  ] as const) {
+    t.throws(() => returnTo('/', options as never), { code: 'GOSESH_ERR_OPTION', message: name })
+  }
+  t.equal(returnTo('/x', { origin: 'http://intranet' }), 'http://intranet/x')
+})
+
 /** How a browser reads a `Location` on a page of the application. */
 function browserGoesTo(location: string): string {
   return new URL(location, 'https://app.example/auth/acme/callback').origin
@@ -101,15 +139,21 @@ t.test('no string leads to an origin that is not listed', async (t) => {
   const composed = fc.tuple(start, rest).map(([first, parts]) => first + parts.join(''))
   const anything = fc.oneof(composed, composed, fc.webUrl(), fc.string({ unit: 'binary' }))
   let left = 0
+  let onPaths = 0
   fc.assert(
     fc.property(anything, (next) => {
       const result = returnTo(next, settings)
       if (result !== home) left += 1
       const stays = ['https://app.example', 'https://docs.example:8443'].includes(browserGoesTo(result))
-      // Absolute, safe in a header, and the same where it is judged anew.
-      return stays && /^https:\/\/[\x21-\x7e]+$/.test(result) && returnTo(result, settings) === result
+      const path = returnTo(next)
+      if (path !== '/') onPaths += 1
+      const staysOnPath = browserGoesTo(path) === 'https://app.example' && /^\/[\x21-\x7e]*$/.test(path)
+      // Absolute, safe in a header, and the same when it is judged anew.
+      const isSafe = /^https:\/\/[\x21-\x7e]+$/.test(result) && returnTo(result, settings) === result
+      return stays && isSafe && staysOnPath && returnTo(path) === path
     }),
     { numRuns: 5_000 },
   )
   t.ok(left > 300, `${left} of 5,000 led somewhere`)
+  t.ok(onPaths > 150, `${onPaths} of 5,000 led to a path`)
 })
