@@ -10,6 +10,8 @@ import gosesh, { cookieCredential } from 'gosesh'
  * @property {any} store
  * @property {string | string[]} secret
  * @property {(session: OldSession) => string | undefined} userIdOf `undefined`: nobody is signed in.
+ * @property {(session: OldSession) => import('gosesh').SignInOptions} [signInOptionsOf] What else is carried over, such as
+ *   `metadata`, and `createdAt` if the old session knows when its user signed in.
  * @property {string} [cookieName] Default: `sessionId`.
  * @property {{ path?: string, domain?: string }} [cookie]
  */
@@ -33,6 +35,19 @@ function promised(store) {
 }
 
 /**
+ * A session that was to be remembered for longer than usual still is, and one that was to end with the browser still does.
+ *
+ * @param {OldSession} session
+ * @param {import('gosesh').Credential} credential
+ * @returns {import('gosesh').SignInOptions}
+ */
+function rememberMe({ cookie }, { absoluteTimeout }) {
+  const maxAge = cookie?.originalMaxAge
+  if (typeof maxAge !== 'number') return { persistent: false }
+  return maxAge > absoluteTimeout ? { idleTimeout: null, absoluteTimeout: maxAge } : {}
+}
+
+/**
  * Registers gosesh for an application that had @fastify/session: who is signed in there is signed in here by the next
  * request, without noticing. Takes the options of gosesh too, but for `credentials`.
  *
@@ -40,7 +55,7 @@ function promised(store) {
  *   old: OldSessions, credential?: import('gosesh').Credential } & Omit<import('gosesh').GoseshOptions, 'credentials'>>}
  */
 const plugin = async (app, { old, credential = cookieCredential(), ...options }) => {
-  const { secret, userIdOf, cookieName = 'sessionId', cookie = {} } = old
+  const { secret, userIdOf, signInOptionsOf = () => ({}), cookieName = 'sessionId', cookie = {} } = old
   const oldStore = promised(old.store)
   const signer = new Signer(secret)
 
@@ -68,6 +83,15 @@ const plugin = async (app, { old, credential = cookieCredential(), ...options })
     return exchangedFor === undefined || (await app.gosesh.getSession(exchangedFor)) ? session : null
   }
 
+  /** @type {(session: OldSession) => import('gosesh').SignInOptions | null} `null`: it would have ended by now. */
+  const optionsOf = (session) => {
+    const carried = { ...rememberMe(session, credential), ...signInOptionsOf(session) }
+    const { absoluteTimeout = credential.absoluteTimeout } = carried
+    // Nobody knows when: half a session ago, so that it is no recent sign-in, and has as long to go.
+    const { createdAt = new Date(Date.now() - absoluteTimeout / 2) } = carried
+    return createdAt.getTime() + absoluteTimeout > Date.now() ? { ...carried, createdAt } : null
+  }
+
   // Before gosesh, whose own hook then finds the new session as if the request had brought it.
   app.addHook('onRequest', async (request, reply) => {
     const value = app.parseCookie(request.headers.cookie ?? '')[cookieName]
@@ -77,8 +101,9 @@ const plugin = async (app, { old, credential = cookieCredential(), ...options })
 
     const oldId = signer.unsign(value).value
     const session = await find(oldId)
-    if (session === null) return
-    const { id } = await reply.signIn(/** @type {string} */ (userIdOf(session)))
+    const signInOptions = session && optionsOf(session)
+    if (!signInOptions) return
+    const { id } = await reply.signIn(/** @type {string} */ (userIdOf(session)), signInOptions)
     try {
       if (session.exchangedFor === undefined) await oldStore('set', oldId, { ...session, exchangedFor: id })
     } catch (error) {

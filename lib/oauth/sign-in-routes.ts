@@ -87,7 +87,9 @@ class SignInFlow {
 function refuseByGet(routes: FastifyInstance, url: string): void {
   const { ignoreTrailingSlash, routerOptions } = routes.initialConfig
   if (url.endsWith('/') && (ignoreTrailingSlash || routerOptions?.ignoreTrailingSlash)) return
-  const options = { exposeHeadRoute: false, config: { session: false }, schema: { hide: true } } as const
+  // `hide` keeps it out of the documents of @fastify/swagger.
+  const schema: object = { hide: true }
+  const options = { exposeHeadRoute: false, config: { session: false }, schema } as const
   routes.get(url, options, async () => {
     throw new GoseshError('GOSESH_ERR_OAUTH_REQUEST', { statusCode: 404 })
   })

@@ -3,10 +3,16 @@ import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { RedisStore } from 'connect-redis'
 import Fastify, { type FastifyInstance } from 'fastify'
+import fp from 'fastify-plugin'
 import { createClient } from 'redis'
 import t, { type Test } from 'tap'
 import { goseshAfterFastifySession } from '../../examples/recipes/migration.js'
-import gosesh, { type GoseshOptions, MemoryStore } from '../../lib/index.js'
+import gosesh, {
+  cookieCredential,
+  type GoseshOptions,
+  MemoryStore,
+  type SignInOptions,
+} from '../../lib/index.js'
 import { addRoutes } from '../helpers/app.js'
 import { WatchedStore } from '../helpers/store.js'
 import { hasRedis, startRedis } from '../integration/redis-server.js'
@@ -56,11 +62,16 @@ function oldApp(t: Test, store: unknown, cookie: object = {}): FastifyInstance {
 }
 
 /** The application as it is now. */
-function newApp(t: Test, store: unknown, options: Omit<GoseshOptions, 'credentials'> = {}): FastifyInstance {
+function newApp(
+  t: Test,
+  store: unknown,
+  options: Omit<GoseshOptions, 'credentials'> = {},
+  more: { signInOptionsOf?: () => SignInOptions } = {},
+): FastifyInstance {
   const app = Fastify()
   t.teardown(() => app.close())
   const userIdOf = (session: Record<string, unknown>) => session.userId as string | undefined
-  app.register(goseshAfterFastifySession, { old: { store, secret, userIdOf }, ...options })
+  app.register(goseshAfterFastifySession, { old: { store, secret, userIdOf, ...more }, ...options })
   addRoutes(app)
   return app
 }
@@ -82,12 +93,17 @@ class Visitor {
 }
 
 /** The application of the page on migration, before or after. */
-async function documentedApp(t: Test, when: 'Before' | 'After', store: unknown): Promise<FastifyInstance> {
+async function documentedApp(
+  t: Test,
+  when: 'Before' | 'After' | 'calls it',
+  store: unknown,
+  more: object = {},
+): Promise<FastifyInstance> {
   const page = await readFile(
     new URL('../../docs/migrating-from-fastify-session.md', import.meta.url),
     'utf8',
   )
-  const [, code = ''] = new RegExp(`^${when}:\\n\\n\`\`\`js\\n([\\s\\S]*?)\`\`\``, 'm').exec(page) ?? []
+  const [, code = ''] = new RegExp(`${when}:\\n\\n\`\`\`js\\n([\\s\\S]*?)\`\`\``).exec(page) ?? []
   const given = {
     Fastify,
     gosesh,
@@ -97,6 +113,7 @@ async function documentedApp(t: Test, when: 'Before' | 'After', store: unknown):
     store,
     checkPassword: async ({ user }: { user: string }) => ({ id: user, role: 'editor' }),
     themes: new Map<string, string>(),
+    ...more,
   }
   const build = new Function(...Object.keys(given), `${code.replace(/^import .*$/gm, '')}\nreturn { app }`)
   const { app } = build(...Object.values(given))
@@ -185,6 +202,91 @@ t.test('who was signed in stays signed in, from the very first request', async (
   t.same(second.cookies, [])
   t.equal(old.reads, 0)
   t.same(store.counts, { getSession: 1 }, 'one read and no write from then on')
+})
+
+t.test('who is carried over keeps role and remember-me, and has signed in a while ago', async (t) => {
+  const day = 86_400_000
+  for (const [maxAge, expected] of [
+    [30 * day, { idleTimeout: null, days: 30, cookieDays: 15 }],
+    [1_800_000, { idleTimeout: 1_800_000, days: 1, cookieDays: 0.5 }],
+    [undefined, { idleTimeout: 1_800_000, days: 1, cookieDays: undefined }],
+  ] as const) {
+    const old = new OldStore()
+    const before = await documentedApp(t, 'Before', old)
+    before.addHook('preSerialization', async ({ session }) => {
+      const { cookie } = session as unknown as {
+        cookie: { originalMaxAge: number | null; expires: Date | null }
+      }
+      cookie.originalMaxAge = maxAge ?? null
+      cookie.expires = maxAge === undefined ? null : new Date(Date.now() + maxAge)
+    })
+    const visitor = new Visitor()
+    await visitor.send(before, 'POST', '/login', { user: 'ada' })
+    const carrying = fp<{ store: MemoryStore }>(async (app, options) => {
+      const userIdOf = (session: Record<string, string>) => session.userId
+      const signInOptionsOf = (session: Record<string, string>) => ({ metadata: { role: session.role } })
+      await app.register(goseshAfterFastifySession, {
+        old: { store: old, secret, userIdOf, signInOptionsOf },
+        ...options,
+      })
+    })
+    const after = await documentedApp(t, 'After', new MemoryStore(), { gosesh: carrying })
+    after.get('/session', async (request) => request.session)
+    after.register(async (scope) => {
+      const onRequest = (scope as FastifyInstance).requireRecentSignIn(3_600_000)
+      scope.get('/recent', { onRequest }, async () => 'recent')
+    })
+    const first = await visitor.send(after, 'GET', '/me')
+    t.same(first.json(), { userId: 'ada', role: 'editor', theme: 'light' })
+    const cookie = first.cookies.find(({ name }) => name === '__Host-session')
+    const days = cookie?.maxAge === undefined ? undefined : Math.round((cookie.maxAge * 10_000) / day) / 10
+    t.equal(days, expected.cookieDays)
+    const session = (await visitor.send(after, 'GET', '/session')).json()
+    t.equal(session.idleTimeout, expected.idleTimeout)
+    t.equal(Date.parse(session.absoluteDeadline) - Date.parse(session.createdAt), expected.days * day)
+    const recent = await visitor.send(after, 'GET', '/recent')
+    t.equal(recent.json().code, 'GOSESH_ERR_SIGN_IN_NOT_RECENT')
+  }
+})
+
+t.test(
+  'a sign-in of which the old session knows the time is carried over with it, unless it is over',
+  async (t) => {
+    const old = new OldStore()
+    for (const [age, status] of [
+      [3_600_000, 200],
+      [86_400_000, 401],
+    ] as const) {
+      const visitor = await signedInBefore(t, old)
+      const createdAt = new Date(Date.now() - age)
+      const app = newApp(t, old, {}, { signInOptionsOf: () => ({ createdAt }) })
+      const response = await visitor.send(app, 'GET', '/me')
+      t.equal(response.statusCode, status)
+      if (status === 200) t.equal(response.json().createdAt, createdAt.toJSON())
+    }
+  },
+)
+
+t.test('the cart of a visitor is merged into that of the user who signs in', async (t) => {
+  const kept: Record<string, string[]> = {}
+  const carts = {
+    async add(id: string, items: string[]) {
+      kept[id] = [...(kept[id] ?? []), ...items]
+    },
+  }
+  const store = new MemoryStore()
+  const insecure = (options: object) => ({ ...options, cookie: { secure: false } })
+  const session = fp(async (app: FastifyInstance, options: object) => {
+    await app.register(fastifySession, insecure(options))
+  })
+  const app = await documentedApp(t, 'calls it', store, { app: Fastify(), carts, session, cookieCredential })
+  const visitor = new Visitor()
+  t.equal((await visitor.send(app, 'POST', '/cart', { item: 'tea' })).statusCode, 200)
+  t.equal((await visitor.send(app, 'POST', '/cart/merge')).statusCode, 401)
+  await visitor.send(app, 'POST', '/login', { user: 'ada' })
+  t.equal((await visitor.send(app, 'POST', '/cart/merge')).statusCode, 200)
+  t.equal((await visitor.send(app, 'POST', '/cart/merge')).statusCode, 200, 'once')
+  t.same(kept, { ada: ['tea'] })
 })
 
 t.test('requests sent side by side with the old cookie are all signed in', async (t) => {
