@@ -1,4 +1,5 @@
 import { channel } from 'node:diagnostics_channel'
+import type { EventError } from '../types/events.js'
 
 /**
  * The channels of `node:diagnostics_channel` that gosesh publishes to. Nothing is built for a channel without a
@@ -12,4 +13,11 @@ export const channels = {
   crossOrigin: channel('gosesh:cross-origin'),
   flush: channel('gosesh:flush'),
   sweep: channel('gosesh:sweep'),
+}
+
+/** What was thrown as the `error` of a message. */
+export function eventError(thrown: unknown): EventError {
+  return thrown instanceof Error
+    ? thrown
+    : new Error('something that is no Error was thrown', { cause: thrown })
 }

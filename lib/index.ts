@@ -21,6 +21,7 @@ export type {
 } from '../types/device-code.js'
 export type {
   CrossOriginMessage,
+  EventError,
   FlushMessage,
   SessionEnd,
   SessionEndListener,

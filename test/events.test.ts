@@ -3,6 +3,7 @@ import { Writable } from 'node:stream'
 import Fastify from 'fastify'
 import t, { type Test } from 'tap'
 import gosesh, {
+  cookieCredential,
   type GoseshOptions,
   MemoryStore,
   type Session,
@@ -324,6 +325,20 @@ t.test('diagnostics channels', async (t) => {
       { outcome: 'expired', sessionId: session.id, error: null },
     ])
     t.equal(messages.length, 4)
+  })
+
+  t.test('an error of a message is one, whatever was thrown', async (t) => {
+    const signIns = published(t, 'gosesh:sign-in')
+    const thrown: unknown = 'a text'
+    const credential = cookieCredential()
+    const write = () => {
+      throw thrown
+    }
+    const app = buildApp(t, { credentials: [{ ...credential, write }] })
+    await app.inject({ method: 'POST', url: '/login', body: {} })
+    const [{ error } = { error: null }] = signIns as { error: Error | null }[]
+    t.type(error, Error)
+    t.equal(error?.cause, thrown)
   })
 
   t.test('gosesh:sign-in and gosesh:sign-out, with what failed', async (t) => {

@@ -21,6 +21,11 @@ export interface SessionEnd {
 /** Hears of sessions that end; may be `async`. If it throws or rejects, the error is logged. */
 export type SessionEndListener = (end: SessionEnd) => void
 
+/** What failed. `code` names it if the error is one of gosesh (`GOSESH_ERR_*`), Fastify or Node. */
+export interface EventError extends Error {
+  readonly code?: string
+}
+
 /** Published to the diagnostics channel `gosesh:verify` once a token was judged against the store. */
 export interface VerifyMessage {
   /** `verified`, `absent` (no such session, or revoked meanwhile), `expired`, or `failed` (see `error`). */
@@ -29,7 +34,7 @@ export interface VerifyMessage {
   /** `null` unless the outcome is `verified`. */
   readonly userId: string | null
   readonly durationMs: number
-  readonly error: unknown
+  readonly error: EventError | null
 }
 
 /** Published to `gosesh:sign-in` when a session was created, or could not be. */
@@ -40,7 +45,7 @@ export interface SignInMessage {
   /** The credential that was written, or `null` where the client keeps the token itself. */
   readonly credential: string | null
   readonly durationMs: number
-  readonly error: unknown
+  readonly error: EventError | null
 }
 
 /**
@@ -53,7 +58,7 @@ export interface SignOutMessage {
   readonly userId: string | null
   readonly everywhere: boolean
   readonly durationMs: number
-  readonly error: unknown
+  readonly error: EventError | null
 }
 
 /** Published to `gosesh:cross-origin` when a request was refused. */
@@ -73,12 +78,12 @@ export interface FlushMessage {
   readonly updatedCount: number
   readonly durationMs: number
   /** The `FlushError`, or `null`. The batch is kept for the next flush. */
-  readonly error: unknown
+  readonly error: EventError | null
 }
 
 /** Published to `gosesh:sweep` after each sweep. */
 export interface SweepMessage {
   readonly deletedCount: number
   readonly durationMs: number
-  readonly error: unknown
+  readonly error: EventError | null
 }

@@ -51,16 +51,23 @@ export async function metrics(app) {
     },
   })
 
+  /** @param {import('gosesh').VerifyMessage} message */
+  const onVerify = ({ outcome, durationMs }) => verifications.observe({ outcome }, durationMs / 1_000)
+  /** @param {import('gosesh').SignInMessage} message */
+  const onSignIn = ({ error }) => signIns.inc({ error: error === null ? '' : (error.code ?? error.name) })
+  /** @param {import('gosesh').SessionEnd} message */
+  const onSessionEnd = ({ reason }) => ends.inc({ reason })
+  /** @param {import('gosesh').FlushMessage} message */
+  const onFlush = ({ error, durationMs }) =>
+    flushes.observe({ failed: String(error !== null) }, durationMs / 1_000)
+
   /** @type {[string, (message: any) => void][]} */
   const subscriptions = [
-    ['gosesh:verify', ({ outcome, durationMs }) => verifications.observe({ outcome }, durationMs / 1_000)],
-    ['gosesh:sign-in', ({ error }) => signIns.inc({ error: error?.code ?? '' })],
-    ['gosesh:session-end', ({ reason }) => ends.inc({ reason })],
+    ['gosesh:verify', onVerify],
+    ['gosesh:sign-in', onSignIn],
+    ['gosesh:session-end', onSessionEnd],
     ['gosesh:cross-origin', () => refusals.inc()],
-    [
-      'gosesh:flush',
-      ({ error, durationMs }) => flushes.observe({ failed: String(error !== null) }, durationMs / 1_000),
-    ],
+    ['gosesh:flush', onFlush],
   ]
   for (const [channel, listener] of subscriptions) subscribe(channel, listener)
   app.addHook('onClose', async () => {

@@ -8,7 +8,7 @@ import type {
 } from '../../types/events.js'
 import type { Logger } from '../../types/options.js'
 import type { Session, SessionId, SessionMetadata, SessionToken } from '../../types/session.js'
-import { channels } from '../diagnostics.js'
+import { channels, eventError } from '../diagnostics.js'
 
 /** A session that has begun, and the token that its client is to hold. */
 export interface StartedSession {
@@ -69,8 +69,9 @@ export class SessionEvents {
     start: () => Promise<StartedSession>,
   ): Promise<StartedSession> {
     const started = performance.now()
-    const tell = (sessionId: SessionId | null, error: unknown): void => {
-      channels.signIn.publish({ ...by, sessionId, durationMs: performance.now() - started, error })
+    const tell = (sessionId: SessionId | null, error: SignInMessage['error']): void => {
+      const durationMs = performance.now() - started
+      channels.signIn.publish({ ...by, sessionId, durationMs, error } satisfies SignInMessage)
     }
     try {
       const result = await start()
@@ -79,7 +80,7 @@ export class SessionEvents {
       this.log.info({ event: 'gosesh:sign-in', ...request, sessionId, ...by }, 'signed in')
       return result
     } catch (error) {
-      tell(null, error)
+      tell(null, eventError(error))
       throw error
     }
   }
@@ -87,8 +88,9 @@ export class SessionEvents {
   /** Ends what a reply signs out, and tells of it. */
   async ofSignOut<T>(by: SignOutBy, request: RequestId, end: () => Promise<T>): Promise<T> {
     const started = performance.now()
-    const tell = (error: unknown): void => {
-      channels.signOut.publish({ ...by, durationMs: performance.now() - started, error })
+    const tell = (error: SignOutMessage['error']): void => {
+      const durationMs = performance.now() - started
+      channels.signOut.publish({ ...by, durationMs, error } satisfies SignOutMessage)
     }
     try {
       const result = await end()
@@ -96,7 +98,7 @@ export class SessionEvents {
       this.log.info({ event: 'gosesh:sign-out', ...request, ...by }, 'signed out')
       return result
     } catch (error) {
-      tell(error)
+      tell(eventError(error))
       throw error
     }
   }

@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { SweepMessage } from '../../types/events.js'
 import type { Clock, Logger } from '../../types/options.js'
 import type { ExpiredSessionSweeper, SessionStore } from '../../types/store.js'
-import { channels } from '../diagnostics.js'
+import { channels, eventError } from '../diagnostics.js'
 import { type Repetition, repeat, within } from '../timing.js'
 import type { StoreCalls } from './store-calls.js'
 
@@ -57,7 +57,7 @@ export class Sweeper {
     const before = new Date(this.#clock.now() - this.#settings.grace)
     const started = performance.now()
     let deletedCount = 0
-    let failure: unknown = null
+    let failure: SweepMessage['error'] = null
     try {
       let chunk = chunkSize
       while (chunk >= chunkSize && !this.#stopped) {
@@ -69,7 +69,7 @@ export class Sweeper {
         await nextTurn()
       }
     } catch (error) {
-      failure = error
+      failure = eventError(error)
       this.#log.warn({ err: error }, 'sweep of expired sessions failed, tried again later')
     }
     const durationMs = performance.now() - started

@@ -2,7 +2,7 @@ import type { PendingActivity, PendingRecord } from '../../types/activity.js'
 import type { VerifyMessage } from '../../types/events.js'
 import type { Session, SessionId, SessionToken } from '../../types/session.js'
 import type { SessionExtension, SessionStore } from '../../types/store.js'
-import { channels } from '../diagnostics.js'
+import { channels, eventError } from '../diagnostics.js'
 import { isPromise } from '../timing.js'
 import { sessionIdOf } from '../token.js'
 import { extensionBeforeFlush, extensionOnRefresh, withActivity } from './lifetime.js'
@@ -54,11 +54,11 @@ class Publisher implements VerdictListener {
   }
 
   onFailure(error: unknown): void {
-    this.#publish('failed', null, error)
+    this.#publish('failed', null, eventError(error))
     this.#listener.onFailure(error)
   }
 
-  #publish(outcome: VerifyMessage['outcome'], userId: string | null, error: unknown): void {
+  #publish(outcome: VerifyMessage['outcome'], userId: string | null, error: VerifyMessage['error']): void {
     const durationMs = performance.now() - this.#started
     const sessionId = this.#sessionId
     channels.verify.publish({ outcome, sessionId, userId, durationMs, error } satisfies VerifyMessage)

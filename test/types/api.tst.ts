@@ -13,6 +13,7 @@ import gosesh, {
   type DeviceCode,
   type DeviceCodeId,
   type DeviceCodeStore,
+  type EventError,
   type ExpiredSessionSweeper,
   type FlushError,
   isSessionId,
@@ -23,6 +24,7 @@ import gosesh, {
   type SessionLister,
   type SessionStore,
   type SessionToken,
+  type SignInMessage,
   type UserCodeId,
 } from '../../lib/index.js'
 
@@ -115,6 +117,12 @@ describe('stores', () => {
     expect<UserCodeId>().type.not.toBeAssignableTo<DeviceCodeId>()
     expect<DeviceCodeId>().type.not.toBeAssignableTo<SessionId>()
     expect<DeviceCode>().type.toBe<Readonly<DeviceCode>>()
+  })
+
+  test('the error of a message is an Error, whose code may be read', () => {
+    expect<SignInMessage['error']>().type.toBe<EventError | null>()
+    expect<EventError>().type.toBeAssignableTo<Error>()
+    expect<EventError['code']>().type.toBe<string | undefined>()
   })
 
   test('a session cannot be changed', () => {
