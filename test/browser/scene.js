@@ -64,7 +64,7 @@ export async function startExample({
   })
   const { host, origin, provider } = config
   const clock = new MovableClock(startAt)
-  const stopProvider = await startLocalProvider(config)
+  const stopProvider = await startLocalProvider(config, clock)
   const database = await openDatabase(':memory:')
   // All browsers of a test have one address.
   const requestsPerMinute = 60_000

@@ -13,6 +13,7 @@ import { problemPage, signedOutPage, signOutPage } from './pages.js'
  * @property {string} host
  * @property {number} port
  * @property {string} issuer
+ * @property {{ now(): number }} clock For the time at which a user signed in.
  * @property {{ clientId: string, clientSecret: string, origin: string, callbackUrl: string, backchannelLogoutUrl: string, signedOutUrl: string }} client
  */
 
@@ -100,7 +101,7 @@ async function configuration(client) {
  * @param {ProviderOptions} options
  * @returns {Promise<() => Promise<void>>} Stops it.
  */
-export async function startProvider({ host, port, issuer, client }) {
+export async function startProvider({ host, port, issuer, client, clock }) {
   const provider = new Provider(issuer, await configuration(client))
   const policy = policyFor(client.origin)
   provider.use(async (context, next) => {
@@ -119,7 +120,7 @@ export async function startProvider({ host, port, issuer, client }) {
   })
   const file = new URL('style.css', import.meta.url)
   await serveFile(app, '/style.css', { file, type: 'text/css; charset=utf-8' })
-  app.register(interactionRoutes, { provider })
+  app.register(interactionRoutes, { provider, clock })
   app.register(async (rest) => {
     // oidc-provider reads bodies itself.
     rest.removeAllContentTypeParsers()
