@@ -19,7 +19,7 @@ for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.e
 
 /** @returns {Promise<{ passed: boolean, output: string }>} */
 async function run() {
-  const tap = ['tap', '--disable-coverage', '--reporter=tap', '--output-file=', ...files]
+  const tap = ['tap', '--disable-coverage', '--reporter=tap', ...files]
   const child = spawn('npx', ['--no-install', ...tap], { stdio: ['ignore', 'pipe', 'inherit'] })
   let output = ''
   child.stdout.setEncoding('utf8').on('data', (chunk) => {
