@@ -193,11 +193,11 @@ function costTests(server: PostgresServer): void {
         sweepBlocks: ["'(0,0)'", "'(512,0)'", at, 1_000],
         deleteBySid: [`'{"oidc_sid":"x"}'`, "'x'"],
         deleteBySub: [`'{"oidc_sub":"x","oidc_iss":"op"}'`, "'x'"],
-        create: ["'id'", "'user'", at, at, 1, at, "'pending'", 'null', 'null'],
+        create: ["'id'", "'user'", at, at, 1, at, "'pending'", 'null', 'null', 'null'],
         get: [id],
         find: [id],
         recordPoll: [id, at, 1],
-        decide: [id, "'denied'", 'null'],
+        decide: [id, "'denied'", 'null', 'null'],
         consume: [id],
         deleteExpired: [`'${known.createdAt.toISOString()}'`, 1_000],
       }

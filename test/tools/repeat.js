@@ -1,13 +1,15 @@
 // @ts-check
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readdirSync, readFileSync } from 'node:fs'
 
 /**
  * Runs test files again and again, to find those that fail now and then: `node test/tools/repeat.js 30 test/stores`.
- * `LOAD=1` keeps a core busy meanwhile. Prints a line for each run, and the failures of it.
+ * `servers` stands for every test that starts a server. `LOAD=1` keeps a core busy meanwhile. Prints a line for each run, and the failures of it.
  */
-const [times = '', ...files] = process.argv.slice(2)
+const [times = '', ...given] = process.argv.slice(2)
 const runs = Number(times)
+const files = given.flatMap((name) => (name === 'servers' ? filesWithServers() : [name]))
 if (!Number.isInteger(runs) || runs < 1 || files.length === 0) {
   console.error('usage: node test/tools/repeat.js TIMES FILE…')
   process.exit(1)
@@ -41,3 +43,13 @@ for (let i = 1; i <= runs; i++) {
 }
 console.log(`${runs - failures} of ${runs} runs passed`)
 process.exitCode = failures === 0 ? 0 : 1
+
+/** Every test that starts PostgreSQL, Redis or a process of an application. */
+function filesWithServers() {
+  return readdirSync('test', { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.test.ts') && !name.startsWith('browser'))
+    .map((name) => `test/${name}`)
+    .filter((file) =>
+      /helpers\/node\.js|(?:redis|postgres)-(?:server|fixtures)\.js/.test(readFileSync(file, 'utf8')),
+    )
+}
