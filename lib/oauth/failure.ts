@@ -41,9 +41,7 @@ function isBusy(status: unknown): boolean {
 
 /** Whether there was no answer, or half of one: what `fetch`, and reading its body, reject with. */
 function isCutShort(error: unknown): boolean {
-  const { name, code, cause } = fieldsOf(error)
-  // What is wrong with the text of a body is a SyntaxError, two causes deep.
-  if (code === 'OAUTH_PARSE_ERROR') return isCutShort(fieldsOf(cause).cause)
+  const { name, code } = fieldsOf(error)
   return name === 'TimeoutError' || (error instanceof TypeError && code === undefined)
 }
 

@@ -83,6 +83,17 @@ t.test('a body without an end is read no further than any answer is long', async
   }
 })
 
+t.test('an answer without a body', async (t) => {
+  const origin = await appOrigin()
+  const hub = acme(
+    { issuer: 'https://login.acme.example' },
+    { fetch: async () => new Response(null, { status: 500 }) },
+  )
+  await startApp(t, { origin, providers: { hub } })
+  const response = await new Browser().get(`${origin}/auth/hub`)
+  t.equal(await errorOf(response), '503 GOSESH_ERR_OAUTH_PROVIDER_UNAVAILABLE')
+})
+
 t.test('the private address of a GitHub account', async (t) => {
   const primary = { email: 'ada@home.example', primary: true, verified: true }
   const other = { email: 'ada@work.example', primary: false, verified: true }

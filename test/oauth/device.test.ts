@@ -212,6 +212,22 @@ t.test('what a device is told instead of a session', async (t) => {
   const polls = await Promise.all(Array.from({ length: 5 }, () => poll(raced)))
   t.same(polls.map(({ status }) => status).sort(), [200, 400, 400, 400, 400], 'one poll gets the session')
 
+  const refused = await start()
+  await browser.post(page, { user_code: refused.user_code, decision: 'deny' })
+  reading = 0
+  const bothHaveRead = new Promise<void>((resolve) => {
+    release = resolve
+  })
+  store.getDeviceCode = async (id) => {
+    const code = await getDeviceCode.call(store, id)
+    reading += 1
+    if (reading === 2) release()
+    await bothHaveRead
+    return code
+  }
+  const told = await Promise.all([poll(refused), poll(refused)])
+  t.same(told.map(({ body }) => (body as { error: string }).error).sort(), ['access_denied', 'invalid_grant'])
+
   const swept = await start()
   store.getDeviceCode = async (id) => {
     const code = await getDeviceCode.call(store, id)

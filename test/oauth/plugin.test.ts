@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import Fastify from 'fastify'
+import fp from 'fastify-plugin'
 import t from 'tap'
 import gosesh, { bearerCredential, type DeviceCodeId, MemoryStore } from '../../lib/index.js'
 import { type OAuthOptions, oauth, oauth2, oidc } from '../../lib/oauth/index.js'
@@ -28,6 +29,16 @@ function build(options: Partial<OAuthOptions> = {}) {
 t.test('needs gosesh', async (t) => {
   const app = Fastify()
   await t.rejects(async () => await app.register(oauth, required), /gosesh/)
+})
+
+t.test('needs the gosesh of its own copy of the package', async (t) => {
+  const app = Fastify()
+  t.teardown(() => app.close())
+  await app.register(fp(async () => {}, { name: 'gosesh' }))
+  await t.rejects(async () => await app.register(oauth, {} as never), {
+    code: 'GOSESH_ERR_NOT_REGISTERED',
+    message: /two copies of the package/,
+  })
 })
 
 t.test('a wrong option fails start-up, naming it, the value and what would be right', async (t) => {

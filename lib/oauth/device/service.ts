@@ -4,7 +4,7 @@ import type { Clock } from '../../../types/options.js'
 import type { Session, SessionToken } from '../../../types/session.js'
 import type { DeviceCodeStore } from '../../../types/store.js'
 import { hasCapability, requireCapability } from '../../capabilities.js'
-import { GoseshError, isGoseshError } from '../../errors.js'
+import { GoseshError } from '../../errors.js'
 import { type Internals, internals } from '../../internals.js'
 import type { DeviceSettings } from '../settings.js'
 import { createDeviceCode, createUserCode, deviceCodeId, isDeviceCodeId, userCodeId } from './codes.js'
@@ -129,7 +129,7 @@ export class DeviceAuthorization {
     code: DeviceCode,
     { userId, createdAt }: Session,
   ): Promise<{ session: Session; token: SessionToken } | DeviceError> {
-    const { [placeKey]: _place, ...kept } = code.metadata ?? {}
+    const { [placeKey]: _place, ...kept } = { ...code.metadata }
     const metadata = { ...kept, [codeKey]: code.id }
     const used = new GoseshError('GOSESH_ERR_OAUTH_USER_CODE')
     try {
@@ -138,11 +138,11 @@ export class DeviceAuthorization {
       })
     } catch (error) {
       if (error === used) return 'invalid_grant'
-      if (!isGoseshError(error)) throw error
+      const reason = (error as GoseshError).code
       // Not used up: the user may sign out elsewhere while the device goes on asking.
-      if (error.code === 'GOSESH_ERR_TOO_MANY_SESSIONS') return await this.#wait(code)
+      if (reason === 'GOSESH_ERR_TOO_MANY_SESSIONS') return await this.#wait(code)
       // The approver signed in longer ago than a device's session may last.
-      if (error.code === 'GOSESH_ERR_OPTION') return await this.#deny(code)
+      if (reason === 'GOSESH_ERR_OPTION') return await this.#deny(code)
       throw error
     }
   }
