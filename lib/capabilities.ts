@@ -21,7 +21,7 @@ interface CapabilityMethods extends Record<keyof DeviceCodeStore, DeviceCodeStor
   checkSchema: SchemaChecker
 }
 
-/** Whether the store has the optional method. */
+/** True if the store has the optional method. */
 export function hasCapability<M extends keyof CapabilityMethods>(
   store: SessionStore,
   method: M,

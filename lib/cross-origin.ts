@@ -17,7 +17,7 @@ function isUnsafe(request: FastifyRequest): boolean {
 
 /**
  * Knows the requests of unsafe methods that a browser sent from a page of another origin: by `Sec-Fetch-Site`, and by
- * `Origin` where a browser does not send that. A client that sends neither header is no browser.
+ * `Origin` if a browser does not send that. A client that sends neither header is no browser.
  */
 export class CrossOriginPolicy {
   readonly #trusted: ReadonlySet<string>
@@ -42,7 +42,7 @@ export function isCrossOrigin(request: FastifyRequest, trusted: ReadonlySet<stri
   return origin !== undefined && !isOwnOrigin(origin, request)
 }
 
-/** Whether the origin names the host that the request was sent to, by the scheme that it came over. */
+/** True if the origin names the host that the request was sent to, by the scheme that it came over. */
 function isOwnOrigin(origin: string, request: FastifyRequest): boolean {
   return origin.toLowerCase() === `${request.protocol}://${request.host}`.toLowerCase()
 }

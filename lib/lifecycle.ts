@@ -55,7 +55,7 @@ export class Lifecycle {
     }
   }
 
-  /** Milliseconds; `null` where nothing is swept, and until the store is known. */
+  /** Milliseconds; `null` if nothing is swept, and until the store is known. */
   get sweepInterval(): number | null {
     return this.#sweepInterval
   }

@@ -12,7 +12,7 @@ function schemeOf(credential: Credential): OpenApiSecurityScheme {
 
 /**
  * The credentials as OpenAPI security schemes, for `components.securitySchemes`: keyed by the credential's name
- * (`cookie`, `bearer`), in the order given. Throws `GOSESH_ERR_OPTION` where two have the same name, or where a cookie
+ * (`cookie`, `bearer`), in the order given. Throws `GOSESH_ERR_OPTION` if two have the same name, or if a cookie
  * is not told of.
  */
 export function openApiSecuritySchemes(

@@ -36,7 +36,7 @@ export interface Settings extends SessionPolicy {
   readonly logger: Logger | ((app: FastifyInstance) => Logger)
   readonly refreshInterval: number
   readonly storeTimeout: number
-  /** `null`: never; `undefined`: not asked for, so only where the store can. */
+  /** `null`: never; `undefined`: not asked for, so only if the store can. */
   readonly sweepInterval: number | null | undefined
   readonly maxPendingStoreCalls: number
   readonly clock: Clock
@@ -80,13 +80,13 @@ const storeMethods = [
   'deleteUserSessions',
 ] as const satisfies readonly (keyof SessionStore)[]
 
-/** Returns the store; throws `GOSESH_ERR_OPTION` where it lacks one of the six methods. */
+/** Returns the store; throws `GOSESH_ERR_OPTION` if it lacks one of the six methods. */
 export function checkStore(store: unknown): SessionStore {
   if (hasMethods(store, storeMethods)) return store as SessionStore
   throw secretOptionError('store', store, `a session store, with the methods ${storeMethods.join(', ')}`)
 }
 
-/** Returns the logger; throws `GOSESH_ERR_OPTION` where it lacks a level. */
+/** Returns the logger; throws `GOSESH_ERR_OPTION` if it lacks a level. */
 export function checkLogger(logger: unknown): Logger {
   if (hasMethods(logger, ['debug', 'info', 'warn', 'error'])) return logger as Logger
   throw optionError(

@@ -10,7 +10,7 @@ const clearSiteDataTypes: readonly unknown[] = [
   '*',
 ] satisfies ClearSiteDataType[]
 
-/** Whether the text is an origin as browsers write it (RFC 6454, section 6.2). */
+/** True if the text is an origin as browsers write it (RFC 6454, section 6.2). */
 function isOrigin(value: unknown): boolean {
   return (
     typeof value === 'string' && value !== 'null' && URL.canParse(value) && new URL(value).origin === value

@@ -19,7 +19,7 @@ import { isAmbient } from './verified-by.js'
 export interface ReplyState {
   /** Settles when the calls made so far on this reply have. */
   queue: Promise<unknown>
-  /** The session that the reply signed in; `null` once it signed out; `undefined` where it did neither. */
+  /** The session that the reply signed in; `null` once it signed out; `undefined` if it did neither. */
   session: Session | null | undefined
   /** Credentials that it wrote or cleared. */
   readonly credentials: Set<Credential>
@@ -187,7 +187,7 @@ export class ReplySigner {
     }
   }
 
-  /** Only a live session can speak for all of its user's: where the hook has not verified it, that is done here. */
+  /** Only a live session can speak for all of its user's: if the hook has not verified it, that is done here. */
   async #presentedSession(
     request: FastifyRequest,
     token: SessionToken,
@@ -202,7 +202,7 @@ export class ReplySigner {
     const by = { sessionId, userId, everywhere }
     await events.ofSignOut(by, { reqId: reply.request.id }, async () => {
       if (everywhere && userId !== null) await ender.endAllOf(userId, undefined)
-      // Where it is gone already, this forgets its pending activity.
+      // If it is gone already, this forgets its pending activity.
       await ender.endOne(sessionId as SessionId, 'signedOut', userId)
     })
   }

@@ -150,7 +150,7 @@ export class RequestGuard {
     return null
   }
 
-  /** Throws 403 `GOSESH_ERR_CROSS_ORIGIN` where the request is refused. */
+  /** Throws 403 `GOSESH_ERR_CROSS_ORIGIN` if the request is refused. */
   #admit({ request, reply, presented, refused }: Arrival, session: Session): void {
     request[verifiedBy] = presented.credential
     if (refused) throw crossOriginError(request, session, this.#parts.events)

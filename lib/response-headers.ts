@@ -26,7 +26,7 @@ export function noteRefusal(
 
 /**
  * The `onSend` hook: a response that shows or changes a session is for nobody else's cache (OWASP ASVS 14.3.2,
- * RFC 9111). What it may say of caching itself it may not where a credential was written or the request was refused: a
+ * RFC 9111). What it may say of caching itself it may not if a credential was written or the request was refused: a
  * default of the application, such as `public`, would hand one user's cookie to the next.
  */
 export function addCacheHeaders(

@@ -1,4 +1,4 @@
-/** Whether it is a promise, of any kind. */
+/** True for a promise, of any kind. */
 export function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
   return typeof (value as Partial<PromiseLike<T>> | null | undefined)?.then === 'function'
 }

@@ -9,12 +9,12 @@ export function createToken(): SessionToken {
   return randomBytes(32).toString('base64url') as SessionToken
 }
 
-/** Whether `value` is shaped like a session token. */
+/** True if `value` is shaped like a session token. */
 export function isSessionToken(value: unknown): value is SessionToken {
   return typeof value === 'string' && shape.test(value)
 }
 
-/** Whether `value` is shaped like a session id. */
+/** True if `value` is shaped like a session id. */
 export function isSessionId(value: unknown): value is SessionId {
   return typeof value === 'string' && shape.test(value)
 }

@@ -7,16 +7,16 @@ export interface Credential extends SessionLifetime {
   readonly name: string
   /** The request header that carries it; added to `Vary`. */
   readonly header: string
-  /** The name of the cookie, where it is one. */
+  /** The name of the cookie, if it is one. */
   readonly cookieName?: string
   /**
-   * Whether browsers send it by themselves, for other sites' pages too; then requests of unsafe methods from other
-   * origins are refused. Default: whether `header` is `Cookie`.
+   * True if browsers send it by themselves, for other sites' pages too; then requests of unsafe methods from other
+   * origins are refused. Default: true if `header` is `Cookie`.
    */
   readonly ambient?: boolean
-  /** The authentication scheme for `WWW-Authenticate` on a 401, or `null` where HTTP defines none. */
+  /** The authentication scheme for `WWW-Authenticate` on a 401, or `null` if HTTP defines none. */
   readonly challenge: string | null
-  /** The longest absolute timeout that the credential can carry, in milliseconds, where there is such a limit. */
+  /** The longest absolute timeout that the credential can carry, in milliseconds, if there is such a limit. */
   readonly maxAbsoluteTimeout?: number
   /** What the request carries, if anything. Whatever is not shaped like a token counts as absent. */
   read(request: FastifyRequest): string | null

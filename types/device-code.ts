@@ -18,7 +18,7 @@ export interface DeviceCode {
   readonly interval: number
   readonly lastPolledAt: Date | null
   readonly status: 'pending' | 'approved' | 'denied'
-  /** Who approved it; `null` while it is pending, and where it was denied. */
+  /** Who approved it; `null` while it is pending, and if it was denied. */
   readonly userId: string | null
   /** The session that approved it; `null` while it is pending, and if it was denied. */
   readonly sessionId: SessionId | null

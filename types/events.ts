@@ -10,11 +10,11 @@ export type SessionEndReason = 'signedOut' | 'everywhere' | 'all' | 'replaced' |
 /** A session that this process ended or found ended. */
 export interface SessionEnd {
   readonly reason: SessionEndReason
-  /** `null`: all of the user's, but for `except`; or, where the user is `null` too, everybody's. */
+  /** `null`: all of the user's, but for `except`; or, if the user is `null` too, everybody's. */
   readonly sessionId: SessionId | null
   /** `null`: not known, or everybody's. */
   readonly userId: string | null
-  /** The one that was kept, where `sessionId` is `null`; else `null`. */
+  /** The one that was kept, if `sessionId` is `null`; else `null`. */
   readonly except: SessionId | null
 }
 
@@ -39,22 +39,22 @@ export interface VerifyMessage {
 
 /** Published to `gosesh:sign-in` when a session was created, or could not be. */
 export interface SignInMessage {
-  /** `null` where it failed. */
+  /** `null` if it failed. */
   readonly sessionId: SessionId | null
   readonly userId: string
-  /** The credential that was written, or `null` where the client keeps the token itself. */
+  /** The credential that was written, or `null` if the client keeps the token itself. */
   readonly credential: string | null
   readonly durationMs: number
   readonly error: EventError | null
 }
 
 /**
- * Published to `gosesh:sign-out` when `signOut` ended what there was to end, or could not; not where the request
+ * Published to `gosesh:sign-out` when `signOut` ended what there was to end, or could not; not if the request
  * carried no session token.
  */
 export interface SignOutMessage {
   readonly sessionId: SessionId | null
-  /** `null` where the session was not verified, as on a route with `config.session` `false`. */
+  /** `null` if the session was not verified, as on a route with `config.session` `false`. */
   readonly userId: string | null
   readonly everywhere: boolean
   readonly durationMs: number
@@ -63,18 +63,18 @@ export interface SignOutMessage {
 
 /** Published to `gosesh:cross-origin` when a request was refused. */
 export interface CrossOriginMessage {
-  /** `null`, as is `userId`, where `signIn` refused. */
+  /** `null`, as is `userId`, if `signIn` refused. */
   readonly sessionId: SessionId | null
   readonly userId: string | null
   readonly method: string
-  /** What the request said in `Origin`; `null` where it had none. */
+  /** What the request said in `Origin`; `null` if it had none. */
   readonly origin: string | null
 }
 
 /** Published to `gosesh:flush` for each batch of activity. */
 export interface FlushMessage {
   readonly batchSize: number
-  /** Sessions that the store moved; 0 where it failed. */
+  /** Sessions that the store moved; 0 if it failed. */
   readonly updatedCount: number
   readonly durationMs: number
   /** The `FlushError`, or `null`. The batch is kept for the next flush. */

@@ -33,9 +33,9 @@ declare module 'fastify' {
      * Begins a session and writes its credential; the session that the same credential presented is deleted. Await it
      * before the reply is sent, streamed or hijacked; else, and if the client hung up, it rejects with
      * `GOSESH_ERR_REPLY_SENT`. Rejects with 403
-     * `GOSESH_ERR_CROSS_ORIGIN` for a request of an unsafe method from a page of another origin, with 503 where the
-     * store cannot (`GOSESH_ERR_STORE_FULL` where it is full), with 409 `GOSESH_ERR_TOO_MANY_SESSIONS` where
-     * `maxSessionsPerUser` refuses, with `GOSESH_ERR_CREDENTIAL_NOT_WRITABLE` where no credential can be written, and
+     * `GOSESH_ERR_CROSS_ORIGIN` for a request of an unsafe method from a page of another origin, with 503 if the
+     * store cannot (`GOSESH_ERR_STORE_FULL` if it is full), with 409 `GOSESH_ERR_TOO_MANY_SESSIONS` if
+     * `maxSessionsPerUser` refuses, with `GOSESH_ERR_CREDENTIAL_NOT_WRITABLE` if no credential can be written, and
      * with `GOSESH_ERR_USER_ID` (400 for a string), `GOSESH_ERR_METADATA` or `GOSESH_ERR_OPTION` on bad input.
      */
     signIn(userId: string, options?: SignInOptions): Promise<Session>

@@ -44,7 +44,7 @@ export interface OidcOptions extends ProviderOptions {
   readonly requireLogoutTokenType?: boolean | undefined
   /** `form_post`: the provider answers with a POST from its own page, as Apple does. Default: `query`. */
   readonly responseMode?: 'query' | 'form_post' | undefined
-  /** Whether the UserInfo endpoint is asked too; its claims are added to the profile. Default: `false`. */
+  /** Asks the UserInfo endpoint too; its claims are added to the profile. Default: `false`. */
   readonly userInfo?: boolean | undefined
   /** The part of the profile that names the user at this provider for ever. Default: the claim `sub`. */
   readonly subject?: ((profile: OAuthProfile) => string) | undefined
@@ -115,7 +115,7 @@ export interface OAuthSignIn {
   /** The user at this provider; never an email address, which may change hands. */
   readonly subject: string
   readonly profile: OAuthProfile
-  /** The verified ID token's; `null` where the provider does not speak OpenID. */
+  /** The verified ID token's; `null` if the provider does not speak OpenID. */
   readonly claims: IDToken | null
   /** The token endpoint's answer; of an exchanged ID token, that alone. */
   readonly tokens: Partial<TokenEndpointResponse>
@@ -293,7 +293,7 @@ export interface OAuthOptions {
 
 /** Options of `reply.signOutOfProvider`. */
 export interface SignOutOfProviderOptions {
-  /** The ID token of the sign-in, where the application kept it: providers then ask no question. */
+  /** The ID token of the sign-in, if the application kept it: providers then ask no question. */
   readonly idTokenHint?: string | undefined
 }
 
@@ -310,7 +310,7 @@ declare module 'fastify' {
   interface FastifyReply {
     /**
      * Ends the session as `signOut` does, and resolves where the browser has to go to end the one at the provider;
-     * `signOutPage` where there is none. Rejects with 503 where the store cannot.
+     * `signOutPage` if there is none. Rejects with 503 if the store cannot.
      */
     signOutOfProvider(options?: SignOutOfProviderOptions): Promise<string>
   }

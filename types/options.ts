@@ -48,7 +48,7 @@ export interface GoseshOptions {
   /** Where gosesh logs; as a function it is called in `onReady`. Default: `app.log`. */
   readonly logger?: Logger | ((app: FastifyInstance) => Logger) | undefined
   /**
-   * With tracking off, milliseconds for which activity may go unwritten; a tenth of a session's idle timeout where
+   * With tracking off, milliseconds for which activity may go unwritten; a tenth of a session's idle timeout if
    * that is less. Default: 60,000.
    */
   readonly refreshInterval?: number | undefined
@@ -56,7 +56,7 @@ export interface GoseshOptions {
   readonly storeTimeout?: number | undefined
   /** Store calls that wait at once; past it a request fails with 503 straight away. Default: 1,000. */
   readonly maxPendingStoreCalls?: number | undefined
-  /** Milliseconds between sweeps of expired sessions; `null`: never. Default: 600,000, where the store can sweep. */
+  /** Milliseconds between sweeps of expired sessions; `null`: never. Default: 600,000, if the store can sweep. */
   readonly sweepInterval?: number | null | undefined
   /** The one source of time. Default: `Date`. */
   readonly clock?: Clock | undefined
@@ -85,7 +85,7 @@ export interface GoseshOptions {
   readonly maxAge?: number | undefined
   /** What a browser is told to clear when it signs out, by `Clear-Site-Data` (OWASP ASVS 14.3.1). Default: nothing. */
   readonly clearSiteData?: readonly ClearSiteDataType[] | undefined
-  /** Whether the log lines of a verified request carry `sessionId` and `userId`. Default: `false`. */
+  /** Adds `sessionId` and `userId` to the log lines of a verified request. Default: `false`. */
   readonly bindSessionToLog?: boolean | undefined
   /**
    * Every route of the context wants a session (401 without one) unless its `config.session` is `false` or says
@@ -127,7 +127,7 @@ export interface CreateSessionOptions {
 /** Options of `reply.signIn`. */
 export interface SignInOptions extends CreateSessionOptions {
   /**
-   * Whether a page of another origin may have sent the request: for a caller that verified a one-time state itself,
+   * Accepts a request that a page of another origin sent: for a caller that verified a one-time state itself,
    * such as a provider's form_post callback. Default: `false`.
    */
   readonly allowCrossOrigin?: boolean | undefined
@@ -146,7 +146,7 @@ export interface SignOutOptions {
 
 /** Options of `app.gosesh.verifyToken`. */
 export interface VerifyTokenOptions {
-  /** Whether the call counts as activity. Default: `true`. */
+  /** Counts the call as activity. Default: `true`. */
   readonly activity?: boolean | undefined
 }
 
@@ -162,10 +162,10 @@ export interface DeleteUserSessionsOptions {
   readonly except?: SessionId | undefined
 }
 
-/** A route's `config.session`, where it is not `false` (no session work at all). */
+/** A route's `config.session`, if it is not `false` (no session work at all). */
 export interface RouteSessionOptions {
   /** Answer 401 to a request without a session. Default: `false`. */
   readonly required?: boolean | undefined
-  /** Whether a request keeps the session alive. Default: `true`. */
+  /** Lets a request keep the session alive. Default: `true`. */
   readonly activity?: boolean | undefined
 }

@@ -14,16 +14,16 @@ export interface SessionExtension {
 export interface SessionStore {
   /** Finds or makes the user of an auth provider id. Idempotent, also under concurrency. */
   upsertUser(authProviderId: string): Promise<string>
-  /** Inserts; rejects where the id exists, and never overwrites. */
+  /** Inserts; rejects if the id exists, and never overwrites. */
   createSession(session: Session): Promise<void>
   /**
-   * The session, or `null` where it is absent. It may return one that has expired. A store that has the answer at hand
+   * The session, or `null` if it is absent. It may return one that has expired. A store that has the answer at hand
    * may return it as it is: a request then waits for nothing.
    */
   getSession(id: SessionId): Session | null | Promise<Session | null>
-  /** Moves times forward on a session that exists. Resolves whether it exists, moved or not. */
+  /** Moves times forward on a session that exists. Resolves with true if it exists, moved or not. */
   extendSession(id: SessionId, to: SessionExtension): Promise<boolean>
-  /** Resolves whether there was such a session. */
+  /** Resolves with false if there was no such session. */
   deleteSession(id: SessionId): Promise<boolean>
   /** Deletes every session of the user that was created before the call began; resolves how many. */
   deleteUserSessions(userId: string, options?: { readonly except?: SessionId | undefined }): Promise<number>
@@ -84,13 +84,13 @@ export interface SchemaChecker {
 
 /** Capability that device authorization of `gosesh/oauth` needs. */
 export interface DeviceCodeStore {
-  /** Inserts; resolves `false`, and changes nothing, where either id is taken. */
+  /** Inserts; resolves `false`, and changes nothing, if either id is taken. */
   createDeviceCode(code: DeviceCode): Promise<boolean>
-  /** Resolves the code, or `null` where it is absent. It may return one that has expired. */
+  /** Resolves the code, or `null` if it is absent. It may return one that has expired. */
   getDeviceCode(id: DeviceCodeId): Promise<DeviceCode | null>
   /** As `getDeviceCode`, by the code that a person types. */
   findDeviceCode(userCodeId: UserCodeId): Promise<DeviceCode | null>
-  /** Keeps the later time of a poll, and the longer interval; resolves whether the code exists. */
+  /** Keeps the later time of a poll, and the longer interval. Resolves with false if there is no such code. */
   recordDevicePoll(id: DeviceCodeId, poll: DevicePoll): Promise<boolean>
   /** Approves a pending code, or with `null` denies it; resolves `true` for one caller only. */
   decideDeviceCode(userCodeId: UserCodeId, decision: DeviceCodeDecision): Promise<boolean>

@@ -58,7 +58,7 @@ export class ActivityBuffer {
     return known === undefined || (at !== undefined && at > known.at) ? at : known.at
   }
 
-  /** Keeps the newest time. Returns false where the session is new and there is no room for it. */
+  /** Keeps the newest time. Returns false if the session is new and there is no room for it. */
   record(id: SessionId, at: number, known?: PendingRecord): boolean {
     const waiting = known !== undefined && this.#isWaiting(known) ? known : this.#waiting.get(id)
     if (waiting === undefined) return this.add(id, at)
@@ -84,7 +84,7 @@ export class ActivityBuffer {
     return (record as PendingSession).generation === this.#generation
   }
 
-  /** Keeps the time of a session that does not wait. Returns false where it is new and there is no room for it. */
+  /** Keeps the time of a session that does not wait. Returns false if it is new and there is no room for it. */
   add(id: SessionId, at: number): boolean {
     const inFlight = this.#findInFlight(id)
     if (inFlight === undefined) {

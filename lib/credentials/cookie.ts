@@ -117,7 +117,7 @@ function isBlank(text: string, index: number): boolean {
   return text[index] === ' ' || text[index] === '\t'
 }
 
-/** Whether the request was sent to this machine, which browsers trust without TLS. */
+/** True if the request was sent to this machine, which browsers trust without TLS. */
 function isLocal(request: FastifyRequest): boolean {
   return /^(?:(?:.+\.)?localhost|127(?:\.\d+){3}|\[::1\])$/i.test(request.hostname)
 }

@@ -57,7 +57,7 @@ export function backchannelRoutes(
         request.log.info({ provider, deletedCount }, 'signed out by the provider')
         return reply.send()
       } catch (error) {
-        // Section 2.8 knows this one status, also where the logout failed.
+        // Section 2.8 knows this one status, even if the logout failed.
         request.log.warn({ err: error, provider }, 'a logout token was refused, or could not be obeyed')
         return reply.code(400).send({ error: 'invalid_request' })
       }

@@ -28,7 +28,7 @@ export function checkSecret(name: string, value: unknown): string | (() => strin
   throw secretOptionError(name, value, 'a non-empty string, or a function that returns one')
 }
 
-/** An absolute URL without user, query or fragment: https, or http where that is permitted by the option named. */
+/** An absolute URL without user, query or fragment: https, or http if that is permitted by the option named. */
 export function checkUrl(
   name: string,
   value: unknown,

@@ -19,7 +19,7 @@ export type TransactionSecrets = Pick<Transaction, 'state' | 'nonce' | 'verifier
 
 type Client = Libraries['client']
 
-/** The default of OpenID Connect Discovery is `client_secret_basic`, also where it is one of several. */
+/** The default of OpenID Connect Discovery is `client_secret_basic`, even if it is one of several. */
 function prefersPost({ token_endpoint_auth_methods_supported: methods }: ServerMetadata): boolean {
   return (
     methods !== undefined &&
@@ -57,7 +57,7 @@ function authenticate(
   }
 }
 
-/** Whether the provider answers with a POST from its own page. */
+/** True if the provider answers with a POST from its own page. */
 export function answersByPost(provider: OAuthProvider): boolean {
   return provider.kind === 'oidc' && provider.responseMode === 'form_post'
 }
@@ -180,7 +180,7 @@ export class ProviderClient<P extends OAuthProvider = OAuthProvider> {
     return { provider: this.name, subject: subjectOf(this.provider, profile), profile, claims, tokens }
   }
 
-  /** Where the browser ends its session at the provider; `null` where the provider has no such page. */
+  /** Where the browser ends its session at the provider; `null` if the provider has no such page. */
   async endSessionUrl(parameters: Record<string, string>): Promise<string | null> {
     const configuration = await this.configuration()
     if (configuration.serverMetadata().end_session_endpoint === undefined) return null

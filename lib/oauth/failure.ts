@@ -39,7 +39,7 @@ function isBusy(status: unknown): boolean {
   return typeof status === 'number' && (status >= 500 || status === 429)
 }
 
-/** Whether there was no answer, or half of one: what `fetch`, and reading its body, reject with. */
+/** True if there was no answer, or half of one: what `fetch`, and reading its body, reject with. */
 function isCutShort(error: unknown): boolean {
   const { name, code } = fieldsOf(error)
   return name === 'TimeoutError' || (error instanceof TypeError && code === undefined)

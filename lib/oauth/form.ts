@@ -3,7 +3,7 @@ import { GoseshError } from '../errors.js'
 
 const bodyLimit = 32 * 1_024
 
-/** The fields of a form; throws where one is given twice (RFC 6749, section 3.2). */
+/** The fields of a form; throws if one is given twice (RFC 6749, section 3.2). */
 function parseForm(text: string): Record<string, string> {
   const fields: Record<string, string> = Object.create(null)
   for (const [name, value] of new URLSearchParams(text)) {
@@ -28,7 +28,7 @@ export function takeForms(context: FastifyInstance): void {
   )
 }
 
-/** All fields of a body; throws `GOSESH_ERR_OAUTH_REQUEST` where one is no text. */
+/** All fields of a body; throws `GOSESH_ERR_OAUTH_REQUEST` if one is no text. */
 export function fieldsOf(body: unknown): Readonly<Record<string, string>> {
   const entries = typeof body === 'object' && body !== null ? Object.entries(body) : []
   if (entries.every(([, value]) => typeof value === 'string')) return Object.fromEntries(entries)

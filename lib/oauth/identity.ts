@@ -22,12 +22,12 @@ function providerMetadata({ provider, claims }: OAuthSignIn): SessionMetadata {
   return typeof sid === 'string' ? { ...metadata, oidc_sid: sid } : { ...metadata, ...withoutSid }
 }
 
-/** What `onSignIn` decided; throws where it is anything else, as a misspelt `refuse` must not come to mean that it is allowed. */
+/** What `onSignIn` decided; throws if it is anything else, as a misspelt `refuse` must not come to mean that it is allowed. */
 function checkDecision(decision: SignInDecision | null): Exclude<SignInDecision, undefined> {
   return checkObject('onSignIn', decision ?? {}, ['userId', 'metadata', 'refuse'])
 }
 
-/** Asks `onSignIn`; rejects with `GOSESH_ERR_OAUTH_REFUSED` and its reason where it refuses. */
+/** Asks `onSignIn`; rejects with `GOSESH_ERR_OAUTH_REFUSED` and its reason if it refuses. */
 export async function identify(
   signIn: OAuthSignIn,
   request: FastifyRequest,

@@ -40,7 +40,7 @@ export class JwtVerifier {
     this.#settings = settings
   }
 
-  /** OpenID Connect Core 1.0, section 3.1.3.7; `nonce` is compared where it is given. */
+  /** OpenID Connect Core 1.0, section 3.1.3.7; `nonce` is compared if it is given. */
   async verifyIdToken(token: string, nonce: string | undefined): Promise<IDToken> {
     const { type, claims } = await this.#verify(token, ['iss', 'sub', 'aud', 'exp', 'iat'])
     if (type !== 'jwt') throw unverifiedError('the token is typed as no ID token')

@@ -11,7 +11,7 @@ function missing(error: unknown): GoseshError {
 }
 
 /**
- * Throws `GOSESH_ERR_OAUTH_PEER_MISSING`, which says what to install. Only an installed copy can tell: where a bundler
+ * Throws `GOSESH_ERR_OAUTH_PEER_MISSING`, which says what to install. Only an installed copy can tell: if a bundler
  * has put all into one file, there is nothing to find. Some test runners load modules without a `resolve`; there, start-up
  * tells.
  */

@@ -31,7 +31,7 @@ const maxTransactions = 12
 const maxCookieLength = 4_096
 const idLength = 10
 
-/** A cookie that is named like a transaction's; `transaction` is `null` where it cannot be read. */
+/** A cookie that is named like a transaction's; `transaction` is `null` if it cannot be read. */
 interface KeptCookie {
   readonly name: string
   readonly length: number
@@ -76,7 +76,7 @@ export class TransactionCookies {
     reply.setCookie(name, value, { ...this.#attributes(crossSite ? 'none' : 'lax'), maxAge })
   }
 
-  /** The transaction of this state in this browser, which is over with that; `null` where there is none, or it is too old. */
+  /** The transaction of this state in this browser, which is over with that; `null` if there is none, or it is too old. */
   take(request: FastifyRequest, reply: FastifyReply, state: string | null): Transaction | null {
     if (state === null) return null
     const found = this.#underWay(request).find(({ transaction }) => transaction?.state === state)

@@ -22,7 +22,7 @@ export class SessionEnder {
     this.#deferred = new DeferredDeletions(() => runtime.log)
   }
 
-  /** Resolves whether there was such a session. `userId` is whose it is, where that is known. */
+  /** Resolves with false if there was no such session. `userId` is whose it is, if that is known. */
   async endOne(id: SessionId, reason: SessionEndReason, userId: string | null): Promise<boolean> {
     const calls = storeCalls(this.#runtime)
     const { events, tracking } = this.#runtime
@@ -121,7 +121,7 @@ export class SessionEnder {
     return session?.userId ?? null
   }
 
-  /** The sessions that end, each on its own where the store lists them, else one `null` for all. */
+  /** The sessions that end, each on its own if the store lists them, else one `null` for all. */
   async #idsToTellOf(userId: string): Promise<readonly (SessionId | null)[]> {
     if (!this.#runtime.events.tellsOfEnds) return []
     const calls = storeCalls(this.#runtime)

@@ -50,7 +50,7 @@ export class SessionEvents {
     return this.#log()
   }
 
-  /** Whether anybody is told of ends: what has to be read only to tell of them is read only then. */
+  /** True if anyone listens for session ends; callers skip reads that only the event needs. */
   get tellsOfEnds(): boolean {
     return this.#listeners.size > 0 || channels.sessionEnd.hasSubscribers
   }

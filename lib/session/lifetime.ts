@@ -6,7 +6,7 @@ export function idleDeadlineAt(at: number, idleTimeout: number | null, absoluteD
   return idleTimeout === null ? null : new Date(Math.min(at + idleTimeout, absoluteDeadline.getTime()))
 }
 
-/** Whether the session has ended at `now`. It lives up to its deadlines and not a millisecond longer. */
+/** True if the session has ended at `now`. It lives up to its deadlines and not a millisecond longer. */
 export function isExpired(session: Session, now: number): boolean {
   if (now >= session.absoluteDeadline.getTime()) return true
   return session.idleDeadline !== null && now >= session.idleDeadline.getTime()
@@ -34,10 +34,10 @@ export function withMaxAge(session: Session, maxAge: number): Session {
   }
 }
 
-/** Where activity at `at` would move the session, or `null` where its idle deadline would stay. */
+/** Where activity at `at` would move the session, or `null` if its idle deadline would stay. */
 function extensionTo(stored: Session, at: number): SessionExtension | null {
   const idleDeadline = idleDeadlineAt(at, stored.idleTimeout, stored.absoluteDeadline)
-  // The stored deadline is null exactly where the idle timeout, and so the new deadline, is.
+  // The stored deadline is null exactly if the idle timeout, and so the new deadline, is.
   if (idleDeadline === null || idleDeadline <= (stored.idleDeadline as Date)) return null
   return { idleDeadline, lastActivityAt: new Date(at) }
 }
@@ -53,7 +53,7 @@ export function extensionBeforeFlush(stored: Session, at: number, margin: number
 
 /**
  * With tracking off: the extension to make because the stored activity is older than `refreshInterval`, or than a
- * tenth of the idle timeout where that is less; else `null`.
+ * tenth of the idle timeout if that is less; else `null`.
  */
 export function extensionOnRefresh(
   stored: Session,

@@ -16,7 +16,7 @@ export interface Runtime {
   log: Logger
   /** `null` until the store is known. */
   calls: StoreCalls | null
-  /** `null` where tracking is off, and until it is built. */
+  /** `null` if tracking is off, and until it is built. */
   tracking: {
     readonly tracker: ActivityTracker
     readonly pending: PendingActivity

@@ -30,7 +30,7 @@ export class SessionLimit {
     this.#runtime = runtime
   }
 
-  /** Before the session is created: rejects with `GOSESH_ERR_TOO_MANY_SESSIONS` where the choice is to refuse. */
+  /** Before the session is created: rejects with `GOSESH_ERR_TOO_MANY_SESSIONS` if the choice is to refuse. */
   async admit({ userId }: Session, replaced: SessionId | null): Promise<void> {
     const { limit, whenFull } = this.#options
     if (whenFull !== 'refuse') return

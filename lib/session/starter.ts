@@ -79,7 +79,7 @@ export class SessionStarter {
     })
   }
 
-  /** Creates the session; where that fails, also one that the store creates after all is deleted again. */
+  /** Creates the session; if that fails, also one that the store creates after all is deleted again. */
   async #insert(session: Session): Promise<void> {
     const calls = storeCalls(this.#runtime)
     let landing: Promise<void> | undefined

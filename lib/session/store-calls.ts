@@ -10,7 +10,7 @@ export interface StoreCallsSettings {
   readonly maxPendingStoreCalls: number
 }
 
-/** The store's own error where it has a code, else `GOSESH_ERR_STORE_UNAVAILABLE` with the cause. */
+/** The store's own error if it has a code, else `GOSESH_ERR_STORE_UNAVAILABLE` with the cause. */
 export function storeError(method: string, error: unknown): GoseshError {
   if (isGoseshError(error)) return error
   return new GoseshError('GOSESH_ERR_STORE_UNAVAILABLE', {
@@ -41,7 +41,7 @@ export class StoreCalls<S extends SessionStore = SessionStore> {
   }
 
   /**
-   * What the store answers, which nothing bounds yet; a promise also where it throws instead of rejecting, and where too
+   * What the store answers, which nothing bounds yet; a promise even if it throws instead of rejecting, and if too
    * many calls wait already. `given` goes to the call, which then need not be a function made for it.
    */
   ask<T, G>(call: (store: S, given: G) => T | Promise<T>, given: G): T | Promise<T> {

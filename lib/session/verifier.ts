@@ -65,7 +65,7 @@ class Publisher implements VerdictListener {
   }
 }
 
-/** Judges a token against the store, and keeps the session alive where that counts as activity. */
+/** Judges a token against the store, and keeps the session alive if that counts as activity. */
 export class Verifier {
   readonly #runtime: Runtime
   readonly #extending = new Map<SessionId, Promise<boolean>>()
@@ -75,9 +75,9 @@ export class Verifier {
   }
 
   /**
-   * Tells of the live session of the token as it stood at `at`: at once where the store answers at once. One store read;
+   * Tells of the live session of the token as it stood at `at`: at once if the store answers at once. One store read;
    * a write only for a session that is due for an extension. Every request passes here: no promise, and no function made
-   * for a step, where the store has the answer at hand.
+   * for a step, if the store has the answer at hand.
    */
   verify(token: SessionToken, at: number, activity: boolean, listener: VerdictListener): void {
     const id = sessionIdOf(token)
@@ -156,7 +156,7 @@ export class Verifier {
     return exists.then((still) => (still ? session : 'absent'))
   }
 
-  /** Whether the session still exists, as far as this shows. */
+  /** False if this shows that the session no longer exists. */
   #recordActivity(stored: Session, at: number, known: PendingRecord | undefined): true | Promise<boolean> {
     const { tracking, refreshInterval } = this.#runtime
     if (tracking === null) {

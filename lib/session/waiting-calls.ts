@@ -39,7 +39,7 @@ export class WaitingCalls {
     return call
   }
 
-  /** Whether the call waited until now. */
+  /** Returns false if the call has already settled. */
   end(call: WaitingCall): boolean {
     if (!call.waits) return false
     call.waits = false

@@ -21,7 +21,7 @@ export function pairsOf(metadata: SessionMetadata | null, keys: readonly string[
   return Object.entries(metadata).filter(([key]) => keys.includes(key))
 }
 
-/** Whether the metadata holds all the pairs; no pairs are held by none. */
+/** True if the metadata holds all the pairs; no pairs are held by none. */
 export function holdsPairs(metadata: SessionMetadata | null, pairs: readonly MetadataPair[]): boolean {
   if (metadata === null || pairs.length === 0) return false
   return pairs.every(([key, value]) => Object.hasOwn(metadata, key) && metadata[key] === value)

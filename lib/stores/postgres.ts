@@ -68,7 +68,7 @@ const optionNames = ['schema', 'tablePrefix', 'upsertUser', 'preparedStatements'
 
 /**
  * Sessions in PostgreSQL, through a `Pool` of `pg` that stays the caller's to close. Every method rejects with
- * `GOSESH_ERR_STORE_UNAVAILABLE` where the server cannot answer, and with `GOSESH_ERR_STORE_SCHEMA` before `migrate()`.
+ * `GOSESH_ERR_STORE_UNAVAILABLE` if the server cannot answer, and with `GOSESH_ERR_STORE_SCHEMA` before `migrate()`.
  */
 export class PostgresStore
   implements
@@ -113,7 +113,7 @@ export class PostgresStore
 
   /**
    * Makes the tables, or brings them to this version. Safe to call at every start, by several processes at once.
-   * Rejects with `GOSESH_ERR_STORE_SCHEMA` where such a table exists that it did not make.
+   * Rejects with `GOSESH_ERR_STORE_SCHEMA` if such a table exists that it did not make.
    */
   async migrate(): Promise<void> {
     await migratePostgres(this.#pool, this.#tables, this.#upsertUser === undefined)
@@ -132,7 +132,7 @@ export class PostgresStore
     return id
   }
 
-  /** Rejects with `GOSESH_ERR_SESSION_EXISTS` where the id exists. */
+  /** Rejects with `GOSESH_ERR_SESSION_EXISTS` if the id exists. */
   async createSession(session: Session): Promise<void> {
     const { rowCount } = await this.#runner.run(this.#statements.createSession, [
       session.id,

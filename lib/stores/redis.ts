@@ -87,7 +87,7 @@ function ignore(): void {}
 
 /**
  * Sessions in Redis, through a client of ioredis or node-redis, standalone or cluster. Every method rejects with
- * `GOSESH_ERR_STORE_UNAVAILABLE` where Redis fails or what it holds is no session.
+ * `GOSESH_ERR_STORE_UNAVAILABLE` if Redis fails or what it holds is no session.
  */
 export class RedisStore
   implements
@@ -225,7 +225,7 @@ export class RedisStore
     return deleted
   }
 
-  /** Rejects with `GOSESH_ERR_OPTION` where none of the pairs has a key that the store finds sessions by. */
+  /** Rejects with `GOSESH_ERR_OPTION` if none of the pairs has a key that the store finds sessions by. */
   async deleteSessionsByMetadata(pairs: SessionMetadata): Promise<SessionId[]> {
     const wanted = Object.entries(pairs)
     if (wanted.length === 0) return []

@@ -51,7 +51,7 @@ export interface SqliteStoreOptions {
   readonly upsertUser?: UpsertUser | undefined
 }
 
-/** A row of the sessions; integers are `bigint` where the application told the driver so. */
+/** A row of the sessions; integers are `bigint` if the application told the driver so. */
 interface SessionRow {
   readonly id: string
   readonly user_id: string
@@ -94,8 +94,8 @@ function checkPrefix(value: unknown): string {
 const sessionsPerTurn = 100
 
 /**
- * Sessions in a SQLite database of this machine. Every method rejects with `GOSESH_ERR_STORE_UNAVAILABLE` where SQLite
- * fails, and with `GOSESH_ERR_STORE_SCHEMA` where `migrate` has not run. A call holds the event loop while it lasts:
+ * Sessions in a SQLite database of this machine. Every method rejects with `GOSESH_ERR_STORE_UNAVAILABLE` if SQLite
+ * fails, and with `GOSESH_ERR_STORE_SCHEMA` if `migrate` has not run. A call holds the event loop while it lasts:
  * the drivers are synchronous.
  */
 export class SqliteStore
@@ -132,7 +132,7 @@ export class SqliteStore
     this.#deviceCodes = new DeviceCodes(this.#connection, tablePrefix)
   }
 
-  /** Makes the tables or brings them up to date. Idempotent, also where several processes start at once. */
+  /** Makes the tables or brings them up to date. Idempotent, even if several processes start at once. */
   async migrate(): Promise<void> {
     this.#connection.migrate()
   }
@@ -148,7 +148,7 @@ export class SqliteStore
     return (row as { id: string }).id
   }
 
-  /** Rejects with `GOSESH_ERR_SESSION_EXISTS` where the id exists. */
+  /** Rejects with `GOSESH_ERR_SESSION_EXISTS` if the id exists. */
   async createSession(session: Session): Promise<void> {
     const created = this.#connection.run(
       this.#sql.createSession,

@@ -96,7 +96,7 @@ export const activityCases: ContractCases<ActivityRecorder> = {
     await assertStored(store, late)
   },
 
-  async 'batchRecordActivity: moves the idle deadline forward only, where an extension moved it further'(
+  async 'batchRecordActivity: moves the idle deadline forward only, even if an extension moved it further'(
     store,
   ) {
     const session = newSession()

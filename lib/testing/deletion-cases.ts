@@ -15,14 +15,14 @@ import {
 } from './fixtures.js'
 
 export const deletionCases: ContractCases = {
-  async 'deleteSession: true where there was a session, which is gone then'(store) {
+  async 'deleteSession: true if there was a session, which is gone then'(store) {
     const session = newSession()
     await store.createSession(session)
     assert.equal(await store.deleteSession(session.id), true)
     await assertAbsent(store, [session])
   },
 
-  async 'deleteSession: false where there was none, also the second time'(store) {
+  async 'deleteSession: false if there was none, also the second time'(store) {
     const session = newSession()
     assert.equal(await store.deleteSession(newSessionId()), false)
     await store.createSession(session)

@@ -43,7 +43,7 @@ export const deviceCodeCases: DeviceCodeCases = {
     await assertKept(store, plain, full, decided)
   },
 
-  async 'createDeviceCode: false where the id is taken, and changes nothing'(store) {
+  async 'createDeviceCode: false if the id is taken, and changes nothing'(store) {
     const first = newDeviceCode({ metadata })
     await createCodes(store, first)
     const second = newDeviceCode({ id: first.id, interval: 1 })
@@ -56,7 +56,7 @@ export const deviceCodeCases: DeviceCodeCases = {
     await assertKept(store, first)
   },
 
-  async 'createDeviceCode: false where the user code is taken, and changes nothing'(store) {
+  async 'createDeviceCode: false if the user code is taken, and changes nothing'(store) {
     const first = newDeviceCode({ metadata })
     await createCodes(store, first)
     const second = newDeviceCode({ userCodeId: first.userCodeId, interval: 1 })
@@ -180,7 +180,7 @@ export const deviceCodeCases: DeviceCodeCases = {
     assert.equal((await store.getDeviceCode(code.id))?.sessionId, decision.sessionId)
   },
 
-  async 'decideDeviceCode: false where it is decided, and the first decision stands'(store) {
+  async 'decideDeviceCode: false if it is decided, and the first decision stands'(store) {
     for (const first of ['ada', null]) {
       const code = newDeviceCode()
       await createCodes(store, code)

@@ -14,7 +14,7 @@ import {
 } from './device-code-fixtures.js'
 import { later, minute, settle } from './fixtures.js'
 
-/** Whether codes vanish from the store by themselves, as it then says of its sessions too. */
+/** True if codes vanish from the store by themselves, as it then says of its sessions too. */
 function vanishes(store: object): boolean {
   return 'expiryGrace' in store
 }
@@ -129,7 +129,7 @@ export const deviceCodeEndCases: DeviceCodeCases = {
     await assertKept(store, live)
   },
 
-  async 'deleteExpiredDeviceCodes: 0 where nothing has expired'(store) {
+  async 'deleteExpiredDeviceCodes: 0 if nothing has expired'(store) {
     assert.equal(await store.deleteExpiredDeviceCodes(new Date(), 100), 0)
     const codes = [newDeviceCode(), newDeviceCode()]
     await createCodes(store, ...codes)

@@ -43,7 +43,7 @@ export const extensionCases: ContractCases = {
     ])
   },
 
-  async 'extendSession: true where the session exists, moved or not'(store) {
+  async 'extendSession: true if the session exists, moved or not'(store) {
     const session = newSession()
     await store.createSession(session)
     const moved = activeAt(session, later(session.lastActivityAt, 1))
@@ -52,7 +52,7 @@ export const extensionCases: ContractCases = {
     assert.equal(await store.extendSession(session.id, session), true, 'an earlier one')
   },
 
-  async 'extendSession: false where the session is absent, and creates nothing'(store) {
+  async 'extendSession: false if the session is absent, and creates nothing'(store) {
     const session = newSession()
     assert.equal(await store.extendSession(session.id, session), false)
     await assertAbsent(store, [session])

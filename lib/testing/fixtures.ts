@@ -72,7 +72,7 @@ export function later(date: Date, ms: number): Date {
   return new Date(date.getTime() + ms)
 }
 
-/** The idle deadline, where the session is known to have one. */
+/** The idle deadline, if the session is known to have one. */
 export function idleDeadlineOf(session: Session): Date {
   assert.ok(session.idleDeadline !== null)
   return session.idleDeadline

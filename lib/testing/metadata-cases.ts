@@ -121,9 +121,7 @@ export const metadataCases: ContractCases<MetadataSessionsDeleter> = {
     }
   },
 
-  async 'deleteSessionsByMetadata: an empty array where there is no such session, also the second time'(
-    store,
-  ) {
+  async 'deleteSessionsByMetadata: an empty array if there is no such session, also the second time'(store) {
     await assertDeletes(store, { oidc_sub: 'ada' }, [])
     const session = newSession({ metadata: ada })
     await store.createSession(session)

@@ -42,7 +42,7 @@ export const sessionCases: ContractCases = {
     await assertStored(store, sessions)
   },
 
-  async 'createSession: keeps null where there is no idle limit and no metadata'(store) {
+  async 'createSession: keeps null if there is no idle limit and no metadata'(store) {
     const session = newSession({ idleTimeout: null, metadata: null })
     await store.createSession(session)
     await assertStored(store, [session])
@@ -60,7 +60,7 @@ export const sessionCases: ContractCases = {
     if (found !== null) assertSession(found, brief)
   },
 
-  async 'createSession: rejects where the id exists, and leaves the first session as it was'(store) {
+  async 'createSession: rejects if the id exists, and leaves the first session as it was'(store) {
     const first = newSession({ userId: 'first', metadata: { device: 'phone' } })
     await store.createSession(first)
     const second = newSession({ id: first.id, userId: 'second', age: 0, idleTimeout: hour })
@@ -99,7 +99,7 @@ export const sessionCases: ContractCases = {
     await assertStored(store, [original])
   },
 
-  async 'getSession: null where the session is absent'(store) {
+  async 'getSession: null if the session is absent'(store) {
     await store.createSession(newSession())
     assert.equal(await store.getSession(newSessionId()), null)
   },

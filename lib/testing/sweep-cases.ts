@@ -73,7 +73,7 @@ export const sweepCases: ContractCases<ExpiredSessionSweeper> = {
     await assertAbsent(store, [idle])
   },
 
-  async 'deleteExpiredSessions: 0 where nothing has expired'(store) {
+  async 'deleteExpiredSessions: 0 if nothing has expired'(store) {
     assert.equal(await store.deleteExpiredSessions(new Date(), 100), 0)
     const sessions = newSessions(3)
     await createAll(store, sessions)
@@ -98,7 +98,7 @@ export const deleteAllCases: ContractCases<AllSessionsDeleter> = {
     assert.equal(await store.deleteUserSessions('user'), 0)
   },
 
-  async 'deleteAllSessions: 0 where there is no session'(store) {
+  async 'deleteAllSessions: 0 if there is no session'(store) {
     assert.equal(await store.deleteAllSessions(), 0)
     await store.createSession(newSession())
     await store.deleteAllSessions()

@@ -67,7 +67,7 @@ export const brokenCapabilities: BrokenStores = {
     }
   },
 
-  'batchRecordActivity: moves the idle deadline forward only, where an extension moved it further': class extends OpenStore {
+  'batchRecordActivity: moves the idle deadline forward only, even if an extension moved it further': class extends OpenStore {
     override furthest(_stored: Date | null, moved: Date | null): Date | null {
       return moved
     }
@@ -199,7 +199,7 @@ export const brokenCapabilities: BrokenStores = {
     }
   },
 
-  'deleteExpiredSessions: 0 where nothing has expired': class extends OpenStore {
+  'deleteExpiredSessions: 0 if nothing has expired': class extends OpenStore {
     override isExpired(): boolean {
       return true
     }
@@ -211,7 +211,7 @@ export const brokenCapabilities: BrokenStores = {
     }
   },
 
-  'deleteAllSessions: 0 where there is no session': class extends OpenStore {
+  'deleteAllSessions: 0 if there is no session': class extends OpenStore {
     override async deleteAllSessions(): Promise<number> {
       if (this.sessions.size === 0) throw new Error('nothing to delete')
       return super.deleteAllSessions()

@@ -46,13 +46,13 @@ export const brokenDeviceCodes: Readonly<Record<string, new () => DeviceCodeStor
     }
   },
 
-  'createDeviceCode: false where the id is taken, and changes nothing': class extends OpenDeviceCodes {
+  'createDeviceCode: false if the id is taken, and changes nothing': class extends OpenDeviceCodes {
     override isTaken(code: DeviceCode): boolean {
       return this.ofUserCode(code.userCodeId) !== undefined
     }
   },
 
-  'createDeviceCode: false where the user code is taken, and changes nothing': class extends OpenDeviceCodes {
+  'createDeviceCode: false if the user code is taken, and changes nothing': class extends OpenDeviceCodes {
     override isTaken(code: DeviceCode): boolean {
       return this.codes.has(code.id)
     }
@@ -154,7 +154,7 @@ export const brokenDeviceCodes: Readonly<Record<string, new () => DeviceCodeStor
     }
   },
 
-  'decideDeviceCode: false where it is decided, and the first decision stands': class extends OpenDeviceCodes {
+  'decideDeviceCode: false if it is decided, and the first decision stands': class extends OpenDeviceCodes {
     override async decideDeviceCode(
       userCodeId: UserCodeId,
       { userId, sessionId }: DeviceCodeDecision,
@@ -247,7 +247,7 @@ export const brokenDeviceCodes: Readonly<Record<string, new () => DeviceCodeStor
     }
   },
 
-  'deleteExpiredDeviceCodes: 0 where nothing has expired': class extends OpenDeviceCodes {
+  'deleteExpiredDeviceCodes: 0 if nothing has expired': class extends OpenDeviceCodes {
     override async deleteExpiredDeviceCodes(before: Date, limit: number): Promise<number> {
       return (await super.deleteExpiredDeviceCodes(before, limit)) || 1
     }

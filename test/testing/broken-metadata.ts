@@ -45,7 +45,7 @@ export const brokenMetadata: BrokenStores = {
     }
   },
 
-  'deleteSessionsByMetadata: an empty array where there is no such session, also the second time': class extends OpenStore {
+  'deleteSessionsByMetadata: an empty array if there is no such session, also the second time': class extends OpenStore {
     override async deleteSessionsByMetadata(pairs: SessionMetadata): Promise<SessionId[]> {
       const deleted = await super.deleteSessionsByMetadata(pairs)
       return deleted.length === 0 ? (null as unknown as SessionId[]) : deleted

@@ -52,7 +52,7 @@ export const brokenStores: BrokenStores = {
     }
   },
 
-  'createSession: keeps null where there is no idle limit and no metadata': class extends OpenStore {
+  'createSession: keeps null if there is no idle limit and no metadata': class extends OpenStore {
     override keep(session: Session): Session {
       return { ...super.keep(session), metadata: session.metadata ?? {} }
     }
@@ -65,7 +65,7 @@ export const brokenStores: BrokenStores = {
     }
   },
 
-  'createSession: rejects where the id exists, and leaves the first session as it was': class extends OpenStore {
+  'createSession: rejects if the id exists, and leaves the first session as it was': class extends OpenStore {
     override async createSession(session: Session): Promise<void> {
       this.sessions.set(session.id, this.keep(session))
     }
@@ -91,7 +91,7 @@ export const brokenStores: BrokenStores = {
     }
   },
 
-  'getSession: null where the session is absent': class extends OpenStore {
+  'getSession: null if the session is absent': class extends OpenStore {
     override async getSession(id: SessionId): Promise<Session | null> {
       return (await super.getSession(id)) ?? (undefined as unknown as null)
     }
@@ -123,13 +123,13 @@ export const brokenStores: BrokenStores = {
     }
   },
 
-  'extendSession: true where the session exists, moved or not': class extends OpenStore {
+  'extendSession: true if the session exists, moved or not': class extends OpenStore {
     override async extendSession(id: SessionId, to: SessionExtension): Promise<boolean> {
       return this.moves(id, to.lastActivityAt) && super.extendSession(id, to)
     }
   },
 
-  'extendSession: false where the session is absent, and creates nothing': class extends OpenStore {
+  'extendSession: false if the session is absent, and creates nothing': class extends OpenStore {
     override async extendSession(id: SessionId, to: SessionExtension): Promise<boolean> {
       await super.extendSession(id, to)
       return true
@@ -183,13 +183,13 @@ export const brokenStores: BrokenStores = {
     }
   },
 
-  'deleteSession: true where there was a session, which is gone then': class extends OpenStore {
+  'deleteSession: true if there was a session, which is gone then': class extends OpenStore {
     override async deleteSession(id: SessionId): Promise<boolean> {
       return this.sessions.has(id)
     }
   },
 
-  'deleteSession: false where there was none, also the second time': class extends OpenStore {
+  'deleteSession: false if there was none, also the second time': class extends OpenStore {
     override async deleteSession(id: SessionId): Promise<boolean> {
       this.sessions.delete(id)
       return true

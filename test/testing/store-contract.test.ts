@@ -103,7 +103,7 @@ t.test(
 
 t.test('a runner that passes nothing to a case cannot be told of a skipped one, which passes', async (t) => {
   const cases = casesFor({ createStore: () => storeWith() })
-  await t.resolves(runOne(cases, 'deleteAllSessions: 0 where there is no session'))
+  await t.resolves(runOne(cases, 'deleteAllSessions: 0 if there is no session'))
 })
 
 t.test('a store with some capabilities passes their cases', async (t) => {

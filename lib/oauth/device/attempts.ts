@@ -23,7 +23,7 @@ export class Attempts {
   }
 
   /**
-   * Makes a guess, which resolves `null` where it was wrong. Rejects with `GOSESH_ERR_OAUTH_TOO_MANY_ATTEMPTS` where
+   * Makes a guess, which resolves `null` if it was wrong. Rejects with `GOSESH_ERR_OAUTH_TOO_MANY_ATTEMPTS` if
    * the user has to wait.
    */
   async make<T>(userId: string, guess: () => Promise<T | null>): Promise<T | null> {

@@ -12,7 +12,7 @@ export function createUserCode(): string {
   return Array.from({ length: userCodeLength }, () => alphabet[randomInt(alphabet.length)]).join('')
 }
 
-/** What somebody typed, in capitals and without what stands between; `null` where that is no user code. */
+/** What somebody typed, in capitals and without what stands between; `null` if that is no user code. */
 export function normaliseUserCode(typed: string): string | null {
   const code = typed
     .slice(0, 100)

@@ -23,7 +23,7 @@ export interface DeviceParts {
   readonly settings: DeviceSettings
 }
 
-/** The client's id, `null` where it gives none; `undefined` where it is not known, or no id. */
+/** The client's id, `null` if it gives none; `undefined` if it is not known, or no id. */
 function clientOf(id: string | undefined, { clients }: DeviceSettings): string | null | undefined {
   if (clients !== null) return id !== undefined && Object.hasOwn(clients, id) ? id : undefined
   if (id === undefined) return null
@@ -143,7 +143,7 @@ export function devicePageRoutes(
     return sendOwnPage(reply, await settings.page(content, reply.request))
   }
 
-  /** The next page; `null` where nothing waits for the code. */
+  /** The next page; `null` if nothing waits for the code. */
   async function answer(
     code: string,
     decision: string | undefined,

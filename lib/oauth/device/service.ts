@@ -199,7 +199,7 @@ export class DeviceAuthorization {
   }
 }
 
-/** Throws `GOSESH_ERR_STORE_CAPABILITY` where the store lacks a method of a `DeviceCodeStore`. */
+/** Throws `GOSESH_ERR_STORE_CAPABILITY` if the store lacks a method of a `DeviceCodeStore`. */
 export function requireDeviceStore(app: FastifyInstance): void {
   for (const method of storeMethods) {
     requireCapability(app.gosesh.store, method, neededBy)

@@ -111,7 +111,7 @@ async function exists(client: PostgresClient, expression: string, name: string):
   return rows[0]?.found === 'true'
 }
 
-/** The table of versions, made where it is not there yet. A role that may make nothing can still find it. */
+/** The table of versions, made if it is not there yet. A role that may make nothing can still find it. */
 async function createVersions(client: PostgresClient, { schema, versions }: TableNames): Promise<void> {
   if (await exists(client, 'to_regclass($1::text) IS NOT NULL', versions)) return
   if (

@@ -55,7 +55,7 @@ ${factIndex(prefix, 'oidc_sub')}`,
   }
 }
 
-/** The users, where the application has no table of its own. */
+/** The users, if the application has no table of its own. */
 export function sqliteUsersPart(prefix: string): SqliteSchemaPart {
   return {
     name: 'users',

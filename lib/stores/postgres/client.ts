@@ -114,7 +114,7 @@ export class StatementRunner {
     this.#prepared = prepared
   }
 
-  /** Rejects with `GOSESH_ERR_STORE_SCHEMA` where the tables are not there, else `GOSESH_ERR_STORE_UNAVAILABLE`. */
+  /** Rejects with `GOSESH_ERR_STORE_SCHEMA` if the tables are not there, else `GOSESH_ERR_STORE_UNAVAILABLE`. */
   run({ name, text }: Statement, values: unknown[]): Promise<PostgresResult> {
     const query = this.#prepared ? { name, text, values, types: asText } : plainQuery(text, values)
     return this.#send(query)

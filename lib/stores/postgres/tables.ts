@@ -44,7 +44,7 @@ function checkName(option: string, value: unknown, minLength: number, suffix: st
   throw optionError(option, value, `a string without NUL, ${minLength} to ${maxBytes} bytes in UTF-8`)
 }
 
-/** Throws `GOSESH_ERR_OPTION` where a name could not be one in PostgreSQL. */
+/** Throws `GOSESH_ERR_OPTION` if a name could not be one in PostgreSQL. */
 export function tableNames(schemaOption: unknown, tablePrefix: unknown): TableNames {
   const schema = schemaOption === undefined ? null : checkName('schema', schemaOption, 1, '')
   const prefix = checkName('tablePrefix', tablePrefix, 0, longestSuffix)

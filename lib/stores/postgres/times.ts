@@ -23,7 +23,7 @@ export const sessionTimes = `concat(
   ${milliseconds('created_at')}, ' ', ${milliseconds('last_activity_at')}, ' ', ${milliseconds('absolute_deadline')}, ' ',
   ${milliseconds('idle_deadline')}, ' ', idle_timeout) AS times`
 
-/** Whole numbers with a space between, `NaN` where none is; digit by digit, as every request passes here. */
+/** Whole numbers with a space between, `NaN` if none is; digit by digit, as every request passes here. */
 function numbersIn(text: string): number[] {
   const numbers: number[] = []
   let number = Number.NaN

@@ -51,7 +51,7 @@ export type Scan = (cursor: string, pattern: string) => Promise<{ cursor: string
 
 /** What the two drivers have in common, under one name. */
 export interface Driver {
-  /** Whether the keys of one script must lie in one slot. */
+  /** True if the keys of one script must lie in one slot. */
   readonly cluster: boolean
   get(key: string): Promise<unknown>
   evalSha(sha1: string, keys: string[], args: string[]): Promise<unknown>
@@ -100,7 +100,7 @@ function nodeRedisDriver(client: NodeRedisClient | NodeRedisCluster): Driver {
   }
 }
 
-/** Tells the drivers apart by their method names. Throws `GOSESH_ERR_OPTION` where it is neither. */
+/** Tells the drivers apart by their method names. Throws `GOSESH_ERR_OPTION` if it is neither. */
 export function driverOf(client: RedisStoreClient): Driver {
   if (hasMethods(client, ['get', 'evalsha', 'eval', 'on', 'listenerCount'])) {
     return ioredisDriver(client as IoredisClient | IoredisCluster)

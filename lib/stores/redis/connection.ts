@@ -38,7 +38,7 @@ export class Connection {
     return this.#driver.cluster
   }
 
-  /** What `decode` makes of the value, or of `null`. Rejects with what it throws where that has a code. */
+  /** What `decode` makes of the value, or of `null`. Rejects with what it throws if that has a code. */
   async get<T>(key: string, decode: (value: unknown) => T): Promise<T> {
     try {
       return decode(await this.#driver.get(key))

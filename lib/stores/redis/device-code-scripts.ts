@@ -1,6 +1,6 @@
 import { type Script, script } from './scripts.js'
 
-/** KEYS: a device code. ARGV: the time at which it expires, fields and values. Returns 1, or 0 where it exists. */
+/** KEYS: a device code. ARGV: the time at which it expires, fields and values. Returns 1, or 0 if it exists. */
 export const insertDeviceCode: Script = script(`
 if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
 redis.call('HSET', KEYS[1], unpack(ARGV, 2))
@@ -13,7 +13,7 @@ export const readDeviceCode: Script = script(`
 return redis.call('HGETALL', KEYS[1])
 `)
 
-/** KEYS: a device code. ARGV: the time of a poll, the interval. Returns whether the code exists. */
+/** KEYS: a device code. ARGV: the time of a poll, the interval. Returns 1 if the code exists, else 0. */
 export const recordDevicePoll: Script = script(`
 if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
 for i, field in ipairs({'lastPolledAt', 'interval'}) do
@@ -24,7 +24,7 @@ return 1
 `)
 
 /**
- * KEYS: a device code. ARGV: its user code id, the status; if it is approved, the user's and the session's id. Returns 1, or 0 where the
+ * KEYS: a device code. ARGV: its user code id, the status; if it is approved, the user's and the session's id. Returns 1, or 0 if the
  * code is absent, decided, or that of another user code.
  */
 export const decideDeviceCode: Script = script(`
@@ -42,7 +42,7 @@ redis.call('DEL', KEYS[1])
 return stored
 `)
 
-/** KEYS: a user code. ARGV: the device code that it leads to. Deletes it where it still does. */
+/** KEYS: a user code. ARGV: the device code that it leads to. Deletes it if it still does. */
 export const releaseUserCode: Script = script(`
 if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
 return 1

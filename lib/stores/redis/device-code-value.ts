@@ -58,7 +58,7 @@ function decodeMetadata(fields: Fields): SessionMetadata | null {
   return parseMetadata(fields.get('metadata') ?? null)
 }
 
-/** The code of a hash's fields and values, or `null` where it has none. Throws `GOSESH_ERR_STORE_UNAVAILABLE`. */
+/** The code of a hash's fields and values, or `null` if it has none. Throws `GOSESH_ERR_STORE_UNAVAILABLE`. */
 export function decodeDeviceCode(id: DeviceCodeId, reply: unknown): DeviceCode | null {
   const flat = reply as string[]
   if (flat.length === 0) return null

@@ -50,7 +50,7 @@ export class MetadataIndex {
     )
   }
 
-  /** The sessions among which those with the pairs are. Throws `GOSESH_ERR_OPTION` where no key has an index. */
+  /** The sessions among which those with the pairs are. Throws `GOSESH_ERR_OPTION` if no key has an index. */
   async find(pairs: SessionMetadata): Promise<SessionId[]> {
     const key = keyAmong(this.#keys, pairs)
     if (key === undefined) throw this.#withoutIndex()

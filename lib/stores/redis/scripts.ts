@@ -14,9 +14,9 @@ export function script(...parts: string[]): Script {
 
 /**
  * The head of a session's value (session-value.ts) in Lua: four numbers, and how its two that move are set, the first
- * as text. PEXPIREAT comes before SETRANGE for two reasons: where the new expiry has passed it deletes the key, which
+ * as text. PEXPIREAT comes before SETRANGE for two reasons: if the new expiry has passed it deletes the key, which
  * SETRANGE would make anew without a TTL; and a script whose first write needs no memory may go on writing on a server
- * that is full. Whether the key is still there is asked only where the expiry is past or within a minute (`soon`).
+ * that is full. Whether the key is still there is asked only if the expiry is past or within a minute (`soon`).
  */
 const head = `
 local call, sub = redis.call, string.sub
@@ -36,7 +36,7 @@ local function move(key, grace, last, idle, absolute)
 end
 `
 
-/** KEYS: any string. ARGV: its value, the time at which it expires. Returns 1, or 0 where the key exists. */
+/** KEYS: any string. ARGV: its value, the time at which it expires. Returns 1, or 0 if the key exists. */
 export const insertValue: Script = script(`
 if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
 redis.call('SET', KEYS[1], ARGV[1])
@@ -44,7 +44,7 @@ redis.call('PEXPIREAT', KEYS[1], ARGV[2])
 return 1
 `)
 
-/** KEYS: a session. ARGV: grace, last activity of 16 characters, idle deadline or ''. Returns whether it exists. */
+/** KEYS: a session. ARGV: grace, last activity of 16 characters, idle deadline or ''. Returns 1 if it exists, else 0. */
 export const extendSession: Script = script(
   head,
   `
@@ -99,14 +99,14 @@ end
 return values
 `)
 
-/** KEYS: sessions. Deletes them, and returns for each 1, or 0 where it was absent. */
+/** KEYS: sessions. Deletes them, and returns for each 1, or 0 if it was absent. */
 export const takeSessions: Script = script(`
 local taken = {}
 for i, key in ipairs(KEYS) do taken[i] = redis.call('DEL', key) end
 return taken
 `)
 
-/** KEYS: a session. Returns its value, '' where it is unreadable, nil where there is none. */
+/** KEYS: a session. Returns its value, '' if it is unreadable, nil if there is none. */
 export const takeSession: Script = script(`
 local stored = redis.pcall('GET', KEYS[1])
 if redis.call('DEL', KEYS[1]) == 0 then return false end
@@ -129,7 +129,7 @@ return 1
 `)
 
 /**
- * Takes the entries out of an index (user-index.ts) whose sessions Redis itself has let expire. Where it comes first,
+ * Takes the entries out of an index (user-index.ts) whose sessions Redis itself has let expire. If it comes first,
  * the script may go on writing on a server that is full.
  */
 const tidy = `
@@ -143,7 +143,7 @@ local function tidy(index, grace)
 end
 `
 
-/** KEYS: an index. ARGV: grace, absolute deadline, session id. Returns 1, or 0 where the id is in the index already. */
+/** KEYS: an index. ARGV: grace, absolute deadline, session id. Returns 1, or 0 if the id is in the index already. */
 export const addEntry: Script = script(
   tidy,
   `
@@ -178,7 +178,7 @@ return 1
 )
 
 /**
- * KEYS: an index. ARGV: grace, absolute deadline, session id. Returns 0 where the entry is gone or condemned, unless
+ * KEYS: an index. ARGV: grace, absolute deadline, session id. Returns 0 if the entry is gone or condemned, unless
  * that is because the session is past its time.
  */
 export const settleEntry: Script = script(

@@ -41,7 +41,7 @@ function unreadable(): GoseshError {
   })
 }
 
-/** The number at the place, `null` where there are dashes, and `NaN` where there is neither, with its space. */
+/** The number at the place, `null` if there are dashes, and `NaN` if there is neither, with its space. */
 function numberAt(value: string, place: number): number | null {
   const start = place * (width + 1)
   const end = start + width
@@ -80,7 +80,7 @@ function parseObject(json: string): Record<string, unknown> {
   }
 }
 
-/** The session that Redis answered with, or `null` where it has none. Throws `GOSESH_ERR_STORE_UNAVAILABLE`. */
+/** The session that Redis answered with, or `null` if it has none. Throws `GOSESH_ERR_STORE_UNAVAILABLE`. */
 export function decodeSession(id: SessionId, value: unknown): Session | null {
   if (value === null) return null
   if (typeof value !== 'string') throw unreadable()

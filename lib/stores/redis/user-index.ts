@@ -27,7 +27,7 @@ export interface NewEntry extends IndexEntry {
  *
  * where the deadline is the absolute one, after which the entry and its session are past their time.
  *
- * Creation adds the entry (A), writes the session (B), and settles the entry (C). Where C finds the entry condemned or
+ * Creation adds the entry (A), writes the session (B), and settles the entry (C). If C finds the entry condemned or
  * gone, it deletes the session again: if it is not there any more, a deletion took it, and the creation is done; if it
  * is, the creation starts over, and A makes its own condemned entry pending again. Deletion condemns every entry, in
  * the one script that also lists them (X), deletes their sessions (Y), and removes those entries that still stand as
@@ -39,7 +39,7 @@ export interface NewEntry extends IndexEntry {
  *
  * A creation that has ended never finds its entry gone with the session left behind: only what was condemned while
  * pending is made pending again, Z removes such an entry only while it is condemned as pending, and then C, which is
- * still to come, sees it. That holds where either side stops half-way too: entries are removed last, so that the next
+ * still to come, sees it. That holds if either side stops half-way too: entries are removed last, so that the next
  * deletion finds what this one left; and the token of a session that was never settled was given to nobody.
  *
  * An entry without a session is removed when a listing meets it, unless it is pending. Entries past their time go with
@@ -63,12 +63,12 @@ export class UserIndex {
     return { key, id: session.id, score: pendingScore(absoluteDeadline), absoluteDeadline }
   }
 
-  /** Step A. Resolves whether the id was new to the index. */
+  /** Step A. Resolves with true if the id was new to the index. */
   async add({ key, id, absoluteDeadline }: NewEntry): Promise<boolean> {
     return Number(await this.#connection.run(addEntry, [key], [this.#grace, absoluteDeadline, id])) === 1
   }
 
-  /** Step C. Resolves false where all the user's sessions were deleted since the entry was added. */
+  /** Step C. Resolves false if all the user's sessions were deleted since the entry was added. */
   async settle({ key, id, absoluteDeadline }: NewEntry): Promise<boolean> {
     return Number(await this.#connection.run(settleEntry, [key], [this.#grace, absoluteDeadline, id])) === 1
   }
@@ -124,7 +124,7 @@ function pendingScore(absoluteDeadline: string): string {
   return `${absoluteDeadline}.5`
 }
 
-/** Whether the session of an entry may be about to be written. */
+/** True if the session of an entry may be about to be written. */
 export function isPending({ score }: IndexEntry): boolean {
   return !score.startsWith('-') && score.endsWith('.5')
 }

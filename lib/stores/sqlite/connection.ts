@@ -174,7 +174,7 @@ export class Connection {
   }
 
   /**
-   * The mode is kept in the file, and cannot be changed inside a transaction. Where two connections change it at once,
+   * The mode is kept in the file, and cannot be changed inside a transaction. If two connections change it at once,
    * one of them fails without waiting for the busy timeout; for a write lock it does wait, and then tries again.
    */
   #switchToWal(attempts = 10): void {
@@ -209,7 +209,7 @@ export class Connection {
     return this.#isInTransaction() ? work() : this.#transaction(work)
   }
 
-  /** Whether the application has a transaction open on the connection. */
+  /** True if the application has a transaction open on the connection. */
   #isInTransaction(): boolean {
     const { inTransaction, isTransaction } = this.#database
     return inTransaction === true || isTransaction === true

@@ -12,9 +12,9 @@ export interface SqliteStatement {
 export interface SqliteDatabase {
   prepare(sql: string): SqliteStatement
   exec(sql: string): unknown
-  /** `false` once it is closed, where the driver says so. */
+  /** `false` once it is closed, if the driver says so. */
   readonly open?: unknown
-  /** Whether the application has a transaction open, which what the store writes then becomes part of. */
+  /** True if the application has a transaction open, which what the store writes then becomes part of. */
   readonly inTransaction?: unknown
   /** The same in `node:sqlite`. */
   readonly isTransaction?: unknown

@@ -9,7 +9,7 @@ import type { SessionId } from '../../../types/session.js'
 import { parseMetadata } from '../metadata.js'
 import type { Connection } from './connection.js'
 
-/** A row of the device codes; integers are `bigint` where the application told the driver so. */
+/** A row of the device codes; integers are `bigint` if the application told the driver so. */
 interface DeviceCodeRow {
   readonly id: string
   readonly user_code_id: string

@@ -21,12 +21,12 @@ export interface SqliteStatements {
 
 /** The database's own time in milliseconds, in a form that old releases of SQLite know too. */
 const now = "CAST(round((julianday('now') - 2440587.5) * 86400000) AS INTEGER)"
-/** When a session ends. Of two values, `min` is `NULL` where one is. */
+/** When a session ends. Of two values, `min` is `NULL` if one is. */
 const deadline = 'min(absolute_deadline, ifnull(idle_deadline, absolute_deadline))'
 const columns =
   'id, user_id, created_at, last_activity_at, idle_timeout, idle_deadline, absolute_deadline, metadata'
 
-/** Whether the session's metadata holds all the pairs of an object. No pairs are held by all. */
+/** True if the session's metadata holds all the pairs of an object. No pairs are held by all. */
 const holdsPairs = `NOT EXISTS (
         SELECT 1 FROM json_each(?) AS pair WHERE NOT EXISTS (
           SELECT 1 FROM json_each(CASE WHEN json_valid(metadata) THEN metadata END) AS fact
@@ -35,7 +35,7 @@ const holdsPairs = `NOT EXISTS (
       )`
 
 /**
- * `INDEXED BY` where the planner has a choice: after `ANALYZE` on a table of a few rows it would read the whole table,
+ * `INDEXED BY` if the planner has a choice: after `ANALYZE` on a table of a few rows it would read the whole table,
  * and go on doing so when it has a million. `NOT INDEXED` leaves the order in which the table is kept.
  */
 export function sqliteStatements(prefix: string): SqliteStatements {

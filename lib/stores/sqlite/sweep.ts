@@ -4,7 +4,7 @@ import type { SqliteStatements } from './statements.js'
 
 interface ExpiredRow {
   readonly seen: number | bigint
-  /** The last number seen; `NULL` where nothing was. */
+  /** The last number seen; `NULL` if nothing was. */
   readonly last: number | bigint | null
   readonly expired: number | bigint
   /** Of the expired, as JSON. */
