@@ -80,7 +80,7 @@ const clockTolerance = 30_000
  * Throws if the provider does not say that the user signed in since `earliest`: a browser can change what it is asked. It
  * can date back its cookie too, but by no more than a transaction may take.
  */
-function checkAuthTime(authTime: unknown, earliest: number): void {
+export function checkAuthTime(authTime: unknown, earliest: number): void {
   if (Number(authTime) * 1_000 >= earliest - clockTolerance) return
   throw unverifiedError('the user signed in at the provider before what max_age or prompt=login asked for')
 }
@@ -234,14 +234,18 @@ export class ProviderClient<P extends OAuthProvider = OAuthProvider> {
     const verified = claims as NonNullable<typeof claims>
     if (!provider.userInfo) return verified
     const userInfo = await this.#client.fetchUserInfo(configuration, accessToken, verified.sub)
-    // What is signed stands. Whether the address is verified is said by one that names this address.
-    const { email_verified: _, ...profile } = { ...userInfo, ...verified }
+    // What is signed stands, unless it is null. Whether the address is verified is said by one that names this address.
+    const email = verified.email ?? userInfo.email
     const said = [verified, userInfo].find(
-      (source) => source.email_verified !== undefined && source.email === profile.email,
+      (source) => source.email_verified !== undefined && source.email === email,
     )
-    return profile.email === undefined || said === undefined
-      ? profile
-      : { ...profile, email_verified: said.email_verified }
+    const { email_verified: _, ...profile } = {
+      ...userInfo,
+      ...verified,
+      ...(email !== undefined && { email }),
+    }
+    const isKnown = typeof email === 'string' && said !== undefined
+    return isKnown ? { ...profile, email_verified: said.email_verified } : profile
   }
 
   async #fetchProfile(

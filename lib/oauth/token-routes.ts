@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Session, SessionToken } from '../../types/session.js'
 import { GoseshError } from '../errors.js'
 import { internals } from '../internals.js'
+import { checkAuthTime } from './client.js'
 import type { OidcClient } from './clients.js'
 import { unverifiedError } from './failure.js'
 import { fieldsOf } from './form.js'
@@ -52,6 +53,11 @@ export function tokenRoutes(
       })
     }
     const claims = await verifier.verifyIdToken(idToken, nonce)
+    const { maxAge } = client.provider
+    // The app itself sent its user to the provider, at the earliest as long before as a sign-in may take.
+    if (maxAge !== null) {
+      checkAuthTime(claims.auth_time, claims.iat * 1_000 - settings.transactionTimeout - maxAge)
+    }
     if (loggedOut.has(claims)) throw unverifiedError('the provider signed its user out')
     // Without the signature, of which there may be more than one for the same content.
     const key = hash('sha256', idToken.slice(0, idToken.lastIndexOf('.')))

@@ -88,7 +88,7 @@ export const oauthMutations = [
     check: 'an address is verified only by the source that names it',
     requirement: '10.5.3',
     file: 'lib/oauth/client.ts',
-    text: 'source.email_verified !== undefined && source.email === profile.email',
+    text: 'source.email_verified !== undefined && source.email === email',
     replacement: 'source.email_verified !== undefined',
     test: 'test/oauth/providers.test.ts',
   },
@@ -106,6 +106,14 @@ export const oauthMutations = [
     file: 'lib/oauth/token-routes.ts',
     text: 'if (loggedOut.has(claims)) throw',
     replacement: 'if (loggedOut === undefined) throw',
+    test: 'test/oauth/tokens.test.ts',
+  },
+  {
+    check: 'an exchanged ID token is of a sign-in as recent as the provider is asked for',
+    requirement: '10.5.2',
+    file: 'lib/oauth/token-routes.ts',
+    text: 'if (maxAge !== null) {',
+    replacement: 'if (maxAge === -1) {',
     test: 'test/oauth/tokens.test.ts',
   },
 ]

@@ -377,6 +377,11 @@ t.test('an address and whether it is verified come from one source', async (t) =
     [{ email_verified: true }, { email: 'ada@home.example' }, { email: 'ada@home.example' }],
     [{ email_verified: true }, {}, {}],
     [
+      { email: null, email_verified: true },
+      { email: 'ada@home.example', email_verified: false },
+      { email: 'ada@home.example', email_verified: false },
+    ],
+    [
       { email: 'ada@work.example' },
       { email: 'ada@work.example', email_verified: true },
       { email: 'ada@work.example', email_verified: true },

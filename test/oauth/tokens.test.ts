@@ -46,6 +46,21 @@ t.test('an ID token is exchanged once, and for ten minutes after it was issued',
   t.match(await (await postJson(url, { id_token: old })).json(), verification)
 })
 
+t.test('an ID token says when its user signed in, if the provider is asked for it', async (t) => {
+  const provider = { idTokenExchange: true, authorizationParameters: { prompt: 'login' } }
+  const { button, server } = await scene(t, {}, { provider })
+  const now = Math.floor(Date.now() / 1_000)
+  for (const [auth_time, status] of [
+    [undefined, 400],
+    [now - 700, 400],
+    [now - 500, 200],
+  ] as const) {
+    const claims = auth_time === undefined ? {} : { auth_time }
+    const body = new URLSearchParams({ id_token: await server.sign({ sub: 'ada', ...claims }) })
+    t.equal((await fetch(`${button}/token`, { method: 'POST', body })).status, status, `${auth_time}`)
+  }
+})
+
 t.test('an ID token is not used up by an outage', async (t) => {
   const store = new MemoryStore()
   const { button, server } = await scene(t, {}, { sessions: { store }, provider: { idTokenExchange: true } })
