@@ -30,16 +30,23 @@ export class CrossOriginPolicy {
 
   refuses(request: FastifyRequest): boolean {
     if (!isUnsafe(request) || this.#allowAll) return false
-    return isCrossOrigin(request, this.#trusted)
+    return isCrossOrigin(request, this.#trusted, (origin) => isOwnOrigin(origin, request))
   }
 }
 
-/** True if a browser sent the request from a page of another origin than its own and the trusted ones. */
-export function isCrossOrigin(request: FastifyRequest, trusted: ReadonlySet<string>): boolean {
+/**
+ * True if a browser sent the request from a page of an origin that is not trusted. `isOwn` is asked only about a browser
+ * that does not say so itself, by `Sec-Fetch-Site`.
+ */
+export function isCrossOrigin(
+  request: FastifyRequest,
+  trusted: ReadonlySet<string>,
+  isOwn: (origin: string) => boolean = () => false,
+): boolean {
   const { origin, 'sec-fetch-site': site } = request.headers
   if (origin !== undefined && trusted.has(origin)) return false
   if (site !== undefined) return site !== 'same-origin' && site !== 'none'
-  return origin !== undefined && !isOwnOrigin(origin, request)
+  return origin !== undefined && !isOwn(origin)
 }
 
 /** True if the origin names the host that the request was sent to, by the scheme that it came over. */

@@ -8,7 +8,7 @@ import { GoseshError } from './errors.js'
 export interface Internals {
   /** Calls the store within the bounds of gosesh's own calls; rejects with a `GoseshError`. */
   callStore<T>(method: string, call: (store: SessionStore) => Promise<T>): Promise<T>
-  /** As `app.gosesh.createSession`; what `confirm` rejects with undoes the new session, and no other session has ended. */
+  /** As `app.gosesh.createSession`. If `confirm` rejects, the new session is deleted again, and no other one has ended. */
   createSession(
     userId: string,
     options: CreateSessionOptions,
@@ -26,9 +26,9 @@ declare module 'fastify' {
   }
 }
 
-/** Throws `GOSESH_ERR_NOT_REGISTERED` if it was another copy of gosesh that was registered. */
-export function requireInternals(app: FastifyInstance): Internals {
-  if (app.hasDecorator(internals)) return app[internals]
+/** Throws `GOSESH_ERR_NOT_REGISTERED` if another copy of gosesh was registered. */
+export function requireInternals(app: FastifyInstance): void {
+  if (app.hasDecorator(internals)) return
   const message =
     'gosesh and gosesh/oauth come from two copies of the package; npm ls gosesh shows where they are'
   throw new GoseshError('GOSESH_ERR_NOT_REGISTERED', { message })

@@ -85,6 +85,9 @@ export function checkAuthTime(authTime: unknown, earliest: number): void {
   throw unverifiedError('the user signed in at the provider before what max_age or prompt=login asked for')
 }
 
+/** What GitHub answers to an application that may not read addresses. */
+const withheld: ReadonlySet<number> = new Set([403, 404])
+
 /** The verified address among those of a user that is their primary one. */
 function primaryAddress(addresses: unknown): unknown {
   if (!Array.isArray(addresses)) return null
@@ -272,6 +275,10 @@ export class ProviderClient<P extends OAuthProvider = OAuthProvider> {
     }
     const profile = body as OAuthProfile
     if (emailsEndpoint === null || typeof profile.email === 'string') return profile
-    return { ...profile, email: primaryAddress((await get(emailsEndpoint)).body) }
+    const addresses = await get(emailsEndpoint)
+    if (addresses.body === null && !withheld.has(addresses.status)) {
+      throw Object.assign(new Error('the provider gave no addresses'), { status: addresses.status })
+    }
+    return { ...profile, email: primaryAddress(addresses.body) }
   }
 }

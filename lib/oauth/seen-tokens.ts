@@ -50,14 +50,31 @@ export class LoggedOut {
   }
 
   add({ iss, sub, sid }: { iss: string; sub: string | undefined; sid: string | undefined }): void {
-    const key = JSON.stringify(sid === undefined ? { iss, sub } : { iss, sid })
+    if (sid !== undefined) this.#see({ iss, sid })
+    // A token without a sid may be of the session that ended.
+    if (sub !== undefined) this.#see(sid === undefined ? { iss, sub } : { iss, sub, sid: null })
+  }
+
+  /**
+   * True for an ID token of a session at the provider that has ended, or of a user who was signed out after its issue,
+   * whether of every session or of one that may be the token's.
+   */
+  has({ iss, sub, sid, iat }: { iss: string; sub: string; sid?: unknown; iat: number }): boolean {
+    const isKnown = typeof sid === 'string'
+    if (isKnown && this.#seenAt({ iss, sid }) !== Number.NEGATIVE_INFINITY) return true
+    const issuedAt = iat * 1_000
+    if (this.#seenAt({ iss, sub }) >= issuedAt) return true
+    return !isKnown && this.#seenAt({ iss, sub, sid: null }) >= issuedAt
+  }
+
+  #see(whom: object): void {
+    const key = JSON.stringify(whom)
+    // Seen anew, and so the last to give way.
     this.#seen.forget(key)
     this.#seen.add(key)
   }
 
-  /** True for an ID token of a session at the provider that has ended, or of a user who was signed out after its issue. */
-  has({ iss, sub, sid, iat }: { iss: string; sub: string; sid?: unknown; iat: number }): boolean {
-    const ended = typeof sid === 'string' && this.#seen.seenAt(JSON.stringify({ iss, sid })) > 0
-    return ended || this.#seen.seenAt(JSON.stringify({ iss, sub })) >= iat * 1_000
+  #seenAt(whom: object): number {
+    return this.#seen.seenAt(JSON.stringify(whom))
   }
 }

@@ -81,18 +81,23 @@ class SignInFlow {
 }
 
 /**
- * Answers 404 for an address like a callback's. Fastify would log the address of a route that there is not, whole, and with
- * it a code.
+ * Answers 404. Fastify would log the address of a route that there is not, whole, and with it a code.
  */
-function refuseByGet(routes: FastifyInstance, url: string): void {
-  const { ignoreTrailingSlash, routerOptions } = routes.initialConfig
-  if (url.endsWith('/') && (ignoreTrailingSlash || routerOptions?.ignoreTrailingSlash)) return
+function refuse(routes: FastifyInstance, method: ('GET' | 'HEAD')[], url: string): void {
   // `hide` keeps it out of the documents of @fastify/swagger.
   const schema: object = { hide: true }
-  const options = { exposeHeadRoute: false, config: { session: false }, schema } as const
-  routes.get(url, options, async () => {
+  const handler = async (): Promise<never> => {
     throw new GoseshError('GOSESH_ERR_OAUTH_REQUEST', { statusCode: 404 })
-  })
+  }
+  routes.route({ method, url, exposeHeadRoute: false, config: { session: false }, schema, handler })
+}
+
+/** Refuses what is like a callback, and is none. */
+function refuseNearCallback(routes: FastifyInstance, path: string, byPost: boolean): void {
+  refuse(routes, byPost ? ['GET', 'HEAD'] : ['HEAD'], path)
+  const { ignoreTrailingSlash, routerOptions } = routes.initialConfig
+  if (ignoreTrailingSlash || routerOptions?.ignoreTrailingSlash) return
+  refuse(routes, ['GET', 'HEAD'], `${path}/`)
 }
 
 /** `GET /:provider` and its callback. */
@@ -109,10 +114,9 @@ export function signInRoutes(
       flow.begin(client, request, reply),
     )
     const path = `/${client.name}/callback`
-    for (const url of answersByPost(client.provider) ? [path, `${path}/`] : [`${path}/`]) {
-      refuseByGet(routes, url)
-    }
-    if (answersByPost(client.provider)) {
+    const byPost = answersByPost(client.provider)
+    refuseNearCallback(routes, path, byPost)
+    if (byPost) {
       routes.post(path, { config: { session: false } }, (request, reply) =>
         flow.finish(client, new URLSearchParams(fieldsOf(request.body)), request, reply),
       )

@@ -94,6 +94,26 @@ t.test('an answer without a body', async (t) => {
   t.equal(await errorOf(response), '503 GOSESH_ERR_OAUTH_PROVIDER_UNAVAILABLE')
 })
 
+t.test('an outage while a private address is read is no account without one', async (t) => {
+  for (const [status, expected] of [
+    [503, '503 GOSESH_ERR_OAUTH_PROVIDER_UNAVAILABLE'],
+    [429, '503 GOSESH_ERR_OAUTH_PROVIDER_UNAVAILABLE'],
+    [401, '502 GOSESH_ERR_OAUTH_PROVIDER'],
+  ] as const) {
+    const origin = await appOrigin()
+    const fetch = async (url: string) => {
+      const { pathname } = new URL(url)
+      if (pathname.endsWith('access_token')) return Response.json({ access_token: 'x', token_type: 'bearer' })
+      return pathname === '/user' ? Response.json({ id: 7, email: null }) : new Response('', { status })
+    }
+    await startApp(t, { origin, providers: { github: github({ clientId: 'c', clientSecret: 's', fetch }) } })
+    const browser = new Browser()
+    const { searchParams } = new URL(locationOf(await browser.get(`${origin}/auth/github`)))
+    const query = new URLSearchParams({ code: 'c', state: String(searchParams.get('state')) })
+    t.equal(await errorOf(await browser.get(`${origin}/auth/github/callback?${query}`)), expected)
+  }
+})
+
 t.test('the private address of a GitHub account', async (t) => {
   const primary = { email: 'ada@home.example', primary: true, verified: true }
   const other = { email: 'ada@work.example', primary: false, verified: true }

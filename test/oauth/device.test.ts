@@ -372,7 +372,7 @@ t.test('which clients may ask', async (t) => {
 })
 
 t.test('the page is for its user alone', async (t) => {
-  const { page, origin, start, browser, poll } = await devices(t)
+  const { app, page, origin, start, browser, poll } = await devices(t)
   const stranger = new Browser()
   const { user_code, ...started } = await start()
   const sent = locationOf(await stranger.get(`${page}?user_code=${user_code}`))
@@ -388,6 +388,14 @@ t.test('the page is for its user alone', async (t) => {
     t.equal(await errorOf(forged), '403 GOSESH_ERR_CROSS_ORIGIN')
   }
   t.match(await poll({ user_code, ...started } as Started), { body: { error: 'authorization_pending' } })
+  const cookie = [...browser.cookies(origin)].map((pair) => pair.join('=')).join('; ')
+  const renamed = await app.inject({
+    method: 'POST',
+    url: '/auth/device',
+    headers: { cookie, host: 'evil.example', origin: 'http://evil.example' },
+    payload: { user_code, decision: 'allow' },
+  })
+  t.equal(renamed.statusCode, 403, 'whatever the request calls its host')
   const own = await browser.post(page, { user_code }, { origin })
   t.match(await own.text(), 'Connect this device?', 'of a browser without Sec-Fetch-Site')
   const shown = await browser.get(page)

@@ -529,9 +529,12 @@ t.test('an address like a callback leaves no code in the log', async (t) => {
       },
       { server: { logger, ...options } },
     )
-    for (const path of ['posting/callback', 'posting/callback/', 'acme/callback/']) {
-      const { statusCode } = await app.inject(`/auth/${path}?code=the-secret-code&state=x`)
-      t.ok([400, 404].includes(statusCode), path)
+    for (const path of ['posting/callback', 'posting/callback/', 'acme/callback/', 'acme/callback']) {
+      for (const method of ['GET', 'HEAD'] as const) {
+        const url = `/auth/${path}?code=the-secret-code&state=x`
+        const { statusCode } = await app.inject({ method, url })
+        t.ok([400, 404].includes(statusCode), `${method} ${path}`)
+      }
     }
     t.match(lines.join(''), '/callback')
     t.notMatch(lines.join(''), 'the-secret-code')

@@ -374,6 +374,8 @@ t.test('back-channel logout', async (t) => {
     const known = { oidc_iss: server.issuer, oidc_sub: 'cy' }
     const create = async (metadata: Record<string, string>) =>
       (await app.gosesh.createSession(String(userId), { metadata })).session.id
+    const { token } = await exchange('cy')
+    t.match((await app.gosesh.verifyToken(token))?.metadata, { oidc_without_sid: 'true' })
     const unknown = await create({ ...known, oidc_without_sid: 'true' })
     const other = await create({ ...known, oidc_sid: 'another' })
     const foreign = await create({ ...known, oidc_sub: 'bo', oidc_without_sid: 'true' })
@@ -381,8 +383,7 @@ t.test('back-channel logout', async (t) => {
     t.equal(await app.gosesh.getSession(unknown), null, 'it may be that one')
     t.ok(await app.gosesh.getSession(other))
     t.ok(await app.gosesh.getSession(foreign))
-    const { token } = await exchange('cy')
-    t.match((await app.gosesh.verifyToken(token))?.metadata, { oidc_without_sid: 'true' })
+    t.equal(await app.gosesh.verifyToken(token), null, 'nor is that of an exchanged ID token known')
   })
 
   t.test('and no ID token that was issued before signs them in again', async (t) => {
@@ -396,6 +397,7 @@ t.test('back-channel logout', async (t) => {
     t.equal((await send(await logout({ sub: 'dee', sid: 'one' }))).status, 200)
     t.equal(await post(first), 400, 'of the session that ended')
     t.equal(await post(await tokenOf({ sid: 'one', iat: iat + 20 })), 400, 'whenever it was issued')
+    t.equal(await post(await tokenOf({})), 400, 'of a session that may be that one')
     t.equal(await post(second), 200, 'of another one')
     t.equal((await send(await logout({ sub: 'dee' }))).status, 200)
     t.equal((await send(await logout({ sub: 'dee' }))).status, 200, 'twice')
