@@ -87,9 +87,12 @@ const plugin = async (app, { old, credential = cookieCredential(), ...options })
   const optionsOf = (session) => {
     const carried = { ...rememberMe(session, credential), ...signInOptionsOf(session) }
     const { absoluteTimeout = credential.absoluteTimeout } = carried
+    const { maxAge = absoluteTimeout, notBefore = new Date(0), clock = Date } = options
+    const [now, lifetime] = [clock.now(), Math.min(absoluteTimeout, maxAge)]
     // Nobody knows when: half a session ago, so that it is no recent sign-in, and has as long to go.
-    const { createdAt = new Date(Date.now() - absoluteTimeout / 2) } = carried
-    return createdAt.getTime() + absoluteTimeout > Date.now() ? { ...carried, createdAt } : null
+    const { createdAt = new Date(now - lifetime / 2) } = carried
+    const lives = createdAt.getTime() + lifetime > now && createdAt >= notBefore
+    return lives ? { ...carried, createdAt } : null
   }
 
   // Before gosesh, whose own hook then finds the new session as if the request had brought it.

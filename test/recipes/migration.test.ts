@@ -267,6 +267,17 @@ t.test(
   },
 )
 
+t.test('gosesh refuses nobody whom the exchange lets in: maxAge and notBefore hold for both', async (t) => {
+  const old = new OldStore()
+  for (const [options, status] of [
+    [{ maxAge: 3_600_000 }, 200],
+    [{ notBefore: new Date() }, 401],
+  ] as const) {
+    const visitor = await signedInBefore(t, old)
+    t.equal((await visitor.send(newApp(t, old, options), 'GET', '/me')).statusCode, status)
+  }
+})
+
 t.test('the cart of a visitor is merged into that of the user who signs in', async (t) => {
   const kept: Record<string, string[]> = {}
   const carts = {
