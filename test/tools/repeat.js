@@ -5,7 +5,8 @@ import { readdirSync, readFileSync } from 'node:fs'
 
 /**
  * Runs test files again and again, to find those that fail now and then: `node test/tools/repeat.js 30 test/stores`.
- * `servers` stands for every test that starts a server. `LOAD=1` keeps a core busy meanwhile. Prints a line for each run, and the failures of it.
+ * `servers` stands for every test that starts a server. `LOAD=1` keeps a core busy meanwhile. Prints a line for each run, and each
+ * failure with what the test says of it.
  */
 const [times = '', ...given] = process.argv.slice(2)
 const runs = Number(times)
@@ -39,7 +40,8 @@ for (let i = 1; i <= runs; i++) {
   console.log(`run ${i} of ${runs}: ${passed ? 'passed' : 'FAILED'} in ${seconds} s`)
   if (passed) continue
   failures++
-  for (const line of new Set(output.match(/^ *not ok .*$/gm))) console.log(line)
+  // The line, and the block of details below it.
+  for (const failure of output.match(/^( *)not ok .*$(?:\n\1  .*$)*/gm) ?? []) console.log(failure)
 }
 console.log(`${runs - failures} of ${runs} runs passed`)
 process.exitCode = failures === 0 ? 0 : 1
