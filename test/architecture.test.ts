@@ -25,53 +25,36 @@ async function importsOf(file: string): Promise<string[]> {
   })
 }
 
-const rooms = ['session', 'credentials', 'activity', 'stores', 'oauth', 'testing']
-/** What every room may use: small, without state, and depending on nothing but types and one another. */
-const foundation = [
-  'errors',
-  'check',
-  'redirect-to-sign-in',
-  'require-session',
-  'return-to',
-  'timing',
-  'token',
-  'user-id',
-  'capabilities',
-  'diagnostics',
-  'verified-by',
-  'internals',
-].map((name) => `lib/${name}.ts`)
+/** Dependencies point one way. Each layer may use those before it; inside a layer, see `isAllowed`. */
+const layers = ['types', 'core', 'modules', 'plugin', 'index'] as const
 
-type Layer = 'types' | 'foundation' | 'room' | 'plugin' | 'index'
+type Layer = (typeof layers)[number]
+
+/** The folders of `lib` that put the modules together. All others but `core` are modules. */
+const assembling = ['options', 'plugin']
 
 function layerOf(file: string): Layer {
-  if (file.startsWith('types/')) return 'types'
-  if (foundation.includes(file)) return 'foundation'
-  if (file === 'lib/index.ts') return 'index'
-  return roomOf(file) === undefined ? 'plugin' : 'room'
+  const [top, folder = '', ...rest] = file.split('/')
+  if (top === 'types') return 'types'
+  if (rest.length === 0) return 'index'
+  if (folder === 'core') return 'core'
+  return assembling.includes(folder) ? 'plugin' : 'modules'
 }
 
-function roomOf(file: string): string | undefined {
-  return rooms.find((room) => file.startsWith(`lib/${room}/`))
-}
-
-const mayImport: Record<Layer, readonly Layer[]> = {
-  types: ['types'],
-  foundation: ['types', 'foundation'],
-  room: ['types', 'foundation'],
-  plugin: ['types', 'foundation', 'room', 'plugin'],
-  index: ['types', 'foundation', 'room', 'plugin'],
+/** The folder of `lib`, and for a store its own one: stores share what lies in `stores/shared` and nothing else. */
+function moduleOf(file: string): string {
+  const [, folder = '', store = ''] = file.split('/')
+  return folder === 'stores' ? `stores/${store}` : folder
 }
 
 function isAllowed(from: string, to: string): boolean {
-  // `onFlushError` and `errorPage` are told of an error class; types know no other code.
-  if (/^types\/(?:options|oauth)\.ts$/.test(from) && to === 'lib/errors.ts') return true
-  const room = roomOf(from)
-  if (room !== undefined && room === roomOf(to)) return true
-  return mayImport[layerOf(from)].includes(layerOf(to))
+  const [upper, lower] = [layerOf(from), layerOf(to)]
+  if (upper !== lower) return layers.indexOf(lower) < layers.indexOf(upper)
+  if (upper !== 'modules') return true
+  return moduleOf(from) === moduleOf(to) || moduleOf(to) === 'stores/shared'
 }
 
-t.test('dependencies point one way: types, foundation, rooms, plugin, index', async (t) => {
+t.test('dependencies point one way: types, core, modules, plugin, index', async (t) => {
   const files = [...(await sourceFiles('lib')), ...(await sourceFiles('types'))]
   t.ok(files.length > 25, 'the files are found')
   for (const file of files) {
@@ -85,9 +68,13 @@ t.test('only the plugins touch a Fastify instance', async (t) => {
   for (const file of await sourceFiles('lib')) {
     const text = await readFile(join(root, file), 'utf8')
     const touches = /^ *app\.(?:decorate|addHook|register)/m.test(text)
-    if (touches) t.ok(['lib/plugin.ts', 'lib/oauth/plugin.ts'].includes(file), file)
+    t.equal(touches, file.endsWith('/plugin.ts'), file)
   }
-  t.match(await readFile(join(root, 'lib/plugin.ts'), 'utf8'), /app\.addHook/)
+})
+
+t.test('one file lies at the top of lib: what the package exports', async (t) => {
+  const top = (await sourceFiles('lib')).filter((file) => file.split('/').length === 2)
+  t.same(top, ['lib/index.ts'])
 })
 
 t.test('types hold types and nothing else', async (t) => {

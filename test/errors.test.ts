@@ -1,5 +1,5 @@
 import t from 'tap'
-import { errorCodes, FlushError, GoseshError, isGoseshError } from '../lib/errors.js'
+import { errorCodes, FlushError, GoseshError, isGoseshError } from '../lib/core/errors.js'
 import { buildApp, signIn } from './helpers/app.js'
 import { WatchedStore } from './helpers/store.js'
 
@@ -52,7 +52,7 @@ t.test('a FlushError says how many sessions the batch had', async (t) => {
 })
 
 t.test('an error of another copy of gosesh is one, and nothing else', async (t) => {
-  const copy: typeof import('../lib/errors.js') = await t.mockImport('../lib/errors.js', {})
+  const copy: typeof import('../lib/core/errors.js') = await t.mockImport('../lib/core/errors.js', {})
   t.not(copy.GoseshError, GoseshError)
   for (const code of errorCodes) t.ok(isGoseshError(new copy.GoseshError(code)), code)
   t.ok(isGoseshError(new GoseshError('GOSESH_ERR_OPTION')))
@@ -73,7 +73,7 @@ t.test('an error of another copy of gosesh is one, and nothing else', async (t) 
 })
 
 t.test('what a store of another copy of gosesh rejects with is answered as its own', async (t) => {
-  const copy: typeof import('../lib/errors.js') = await t.mockImport('../lib/errors.js', {})
+  const copy: typeof import('../lib/core/errors.js') = await t.mockImport('../lib/core/errors.js', {})
   const store = new WatchedStore()
   const app = buildApp(t, { store })
   const { cookie } = await signIn(app)

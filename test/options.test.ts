@@ -169,7 +169,7 @@ t.test('the documented defaults are the real ones', async (t) => {
   const minute = 60_000
   t.match(cookieCredential(), { idleTimeout: 30 * minute, absoluteTimeout: 24 * 60 * minute })
   t.match(bearerCredential(), { idleTimeout: null, absoluteTimeout: 30 * 24 * 60 * minute })
-  const { parseOptions } = await import('../lib/options.js')
+  const { parseOptions } = await import('../lib/options/options.js')
   const app = buildApp(t)
   const settings = parseOptions({ activityTracking: {} }, app)
   t.match(settings, {
@@ -196,7 +196,7 @@ t.test('the documented defaults are the real ones', async (t) => {
 })
 
 t.test('what turns an option off is named', async (t) => {
-  const { parseOptions } = await import('../lib/options.js')
+  const { parseOptions } = await import('../lib/options/options.js')
   const app = (await import('fastify')).default()
   for (const [options, message] of [
     [

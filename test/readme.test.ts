@@ -7,10 +7,10 @@ import Fastify from 'fastify'
 import t, { type Test } from 'tap'
 import { buildApp } from '../examples/app/app.js'
 import { openDatabase } from '../examples/app/database.js'
-import { errorCodes, GoseshError } from '../lib/errors.js'
+import { errorCodes, GoseshError } from '../lib/core/errors.js'
 import gosesh, { bearerCredential, cookieCredential } from '../lib/index.js'
 import { github, oauth } from '../lib/oauth/index.js'
-import { parseOptions } from '../lib/options.js'
+import { parseOptions } from '../lib/options/options.js'
 import { cookieOf } from './helpers/app.js'
 
 const readme = await readFile(new URL('../README.md', import.meta.url), 'utf8')

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { repeat, within } from '../lib/timing.js'
+import { repeat, within } from '../lib/core/timing.js'
 import { fakeTime, settle } from './helpers/clock.js'
 
 t.test('within settles as the promise does, and leaves no timer', async (t) => {

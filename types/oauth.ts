@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import type { IDToken, TokenEndpointResponse } from 'openid-client'
-import type { GoseshError, GoseshErrorCode } from '../lib/errors.js'
+import type { GoseshError, GoseshErrorCode } from './errors.js'
 import type { OAuthProfile, OAuthProvider } from './oauth-provider.js'
 import type { Clock } from './options.js'
 import type { RedirectToSignInHook } from './return-to.js'

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
-import type { FlushError } from '../lib/errors.js'
 import type { Credential } from './credential.js'
+import type { FlushError } from './errors.js'
 import type { SessionId } from './session.js'
 import type { SessionStore } from './store.js'
 

@@ -1,9 +1,9 @@
 import { hash } from 'node:crypto'
 import type { Redis } from 'ioredis'
 import type pg from 'pg'
+import { sessionIdOf } from '../../lib/core/token.js'
 import type { Session, SessionId, SessionStore, SessionToken } from '../../lib/index.js'
-import { encodeSession } from '../../lib/stores/redis/session-value.js'
-import { sessionIdOf } from '../../lib/token.js'
+import { encodeSession } from '../../lib/stores/redis/codec.js'
 
 const halfAnHour = 30 * 60_000
 const day = 24 * 3_600_000

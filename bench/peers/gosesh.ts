@@ -5,8 +5,8 @@ import gosesh, {
   MemoryStore,
   type SessionStore,
 } from '../../lib/index.js'
-import { PostgresStore } from '../../lib/stores/postgres.js'
-import { RedisStore } from '../../lib/stores/redis.js'
+import { PostgresStore } from '../../lib/stores/postgres/index.js'
+import { RedisStore } from '../../lib/stores/redis/index.js'
 import type { LoginBody, PeerApp, PeerSettings } from './peer.js'
 import { ioredis, pool } from './stores.js'
 

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto'
 import Fastify, { type FastifyInstance } from 'fastify'
+import { isSessionId } from '../../lib/core/token.js'
 import gosesh, { type ActivityTracker, MemoryStore, type SessionId } from '../../lib/index.js'
-import { isSessionId } from '../../lib/token.js'
 import { compareInRounds, type MicroComparison } from '../harness/micro.js'
 import { exactly, type Section, show, showSpread } from '../report/result.js'
 

@@ -1,5 +1,5 @@
 import { MemoryStore, type SessionId } from '../../lib/index.js'
-import { StoreCalls } from '../../lib/session/store-calls.js'
+import { StoreCalls } from '../../lib/session/bounded-store.js'
 import { compareInRounds } from '../harness/micro.js'
 import { seedStore, sessionsFrom } from '../harness/seed.js'
 import { type Section, show, showSpread } from '../report/result.js'

@@ -1,5 +1,5 @@
-import type { PendingRecord } from '../../types/activity.js'
 import type { SessionId } from '../../types/session.js'
+import type { PendingRecord } from '../core/pending-activity.js'
 
 /** One pending session. Its time is moved in place, which is cheaper than setting a number in the map anew. */
 interface PendingSession {

@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import type { Credential } from '../../types/credential.js'
-import { checkLifetimes, checkObject } from '../check.js'
+import { checkLifetimes, checkObject } from '../core/validation.js'
 
 export interface BearerCredentialOptions {
   /** Milliseconds without activity after which a session ends; `null`: no idle limit. Default: `null`. */

@@ -1,7 +1,7 @@
 import type { CookieSerializeOptions } from '@fastify/cookie'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Credential } from '../../types/credential.js'
-import { checkBoolean, checkLifetimes, checkObject, optionError } from '../check.js'
+import { checkBoolean, checkLifetimes, checkObject, optionError } from '../core/validation.js'
 
 export interface CookieCredentialOptions {
   /** Default: `__Host-session`. A browser holds a cookie of that prefix to this host, `Path=/` and `Secure`. */

@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import type { Credential } from '../../types/credential.js'
 import type { SessionToken } from '../../types/session.js'
-import { isSessionToken } from '../token.js'
+import { isSessionToken } from '../core/token.js'
 
 /** A token that a request carries, and where. */
 export interface Presented {

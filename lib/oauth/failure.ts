@@ -1,4 +1,5 @@
-import { GoseshError, type GoseshErrorCode } from '../errors.js'
+import type { GoseshErrorCode } from '../../types/errors.js'
+import { GoseshError } from '../core/errors.js'
 
 /** What openid-client and jose put on their errors. */
 interface LibraryError {

@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify'
-import { GoseshError } from '../errors.js'
+import { GoseshError } from '../core/errors.js'
 
 const bodyLimit = 32 * 1_024
 

@@ -17,8 +17,9 @@ export type {
   SignOutOfProviderOptions,
   TransactionCookieOptions,
 } from '../../types/oauth.js'
+export { defaultTexts } from './pages/texts.js'
 export { oauth } from './plugin.js'
-export { oauth2, oidc } from './providers.js'
+export { oauth2, oidc } from './providers/providers.js'
 export {
   apple,
   discord,
@@ -28,5 +29,4 @@ export {
   type MicrosoftOptions,
   microsoft,
   twitch,
-} from './ready-made.js'
-export { defaultTexts } from './texts.js'
+} from './providers/ready-made.js'

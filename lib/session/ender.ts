@@ -1,6 +1,6 @@
 import type { SessionEndReason } from '../../types/events.js'
 import type { SessionId, SessionMetadata } from '../../types/session.js'
-import { hasCapability, requireCapability } from '../capabilities.js'
+import { hasCapability, requireCapability } from '../core/capabilities.js'
 import { DeferredDeletions } from './deferred-deletions.js'
 import { type Runtime, storeCalls } from './runtime.js'
 

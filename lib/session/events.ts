@@ -8,7 +8,7 @@ import type {
 } from '../../types/events.js'
 import type { Logger } from '../../types/options.js'
 import type { Session, SessionId, SessionMetadata, SessionToken } from '../../types/session.js'
-import { channels, eventError } from '../diagnostics.js'
+import { channels, eventError } from '../core/diagnostics.js'
 
 /** A session that has begun, and the token that its client is to hold. */
 export interface StartedSession {

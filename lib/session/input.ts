@@ -1,7 +1,7 @@
 import type { CreateSessionOptions } from '../../types/options.js'
 import type { SessionLifetime, SessionMetadata } from '../../types/session.js'
-import { checkLifetimes, optionError, parseDate } from '../check.js'
-import { GoseshError } from '../errors.js'
+import { GoseshError } from '../core/errors.js'
+import { checkLifetimes, optionError, parseDate } from '../core/validation.js'
 
 const maxUserIdLength = 1_000
 const maxMetadataBytes = 4_096

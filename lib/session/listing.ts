@@ -1,5 +1,5 @@
 import type { Session } from '../../types/session.js'
-import { requireCapability } from '../capabilities.js'
+import { requireCapability } from '../core/capabilities.js'
 import { withActivity } from './lifetime.js'
 import { liveSession } from './policy.js'
 import { type Runtime, storeCalls } from './runtime.js'

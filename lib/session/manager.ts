@@ -16,9 +16,9 @@ import type {
   TokenInput,
 } from '../../types/session.js'
 import type { SessionStore } from '../../types/store.js'
-import { checkBoolean, checkObject, optionError } from '../check.js'
-import { GoseshError } from '../errors.js'
-import { isSessionId, isSessionToken } from '../token.js'
+import { GoseshError } from '../core/errors.js'
+import { isSessionId, isSessionToken } from '../core/token.js'
+import { checkBoolean, checkObject, optionError } from '../core/validation.js'
 import type { SessionEnder } from './ender.js'
 import { checkMetadata, checkUserId, createSessionKeys } from './input.js'
 import { listLiveSessions } from './listing.js'

@@ -1,10 +1,11 @@
-import type { ActivityTracker, PendingActivity } from '../../types/activity.js'
+import type { ActivityTracker } from '../../types/activity.js'
 import type { Clock, Logger } from '../../types/options.js'
 import type { SessionLifetime } from '../../types/session.js'
-import { GoseshError } from '../errors.js'
+import { GoseshError } from '../core/errors.js'
+import type { PendingActivity } from '../core/pending-activity.js'
+import type { StoreCalls } from './bounded-store.js'
 import type { SessionEvents } from './events.js'
 import type { SessionPolicy } from './policy.js'
-import type { StoreCalls } from './store-calls.js'
 
 /** What sessions are handled with. Some is known at registration; `onReady` fills in the rest. */
 export interface Runtime {

@@ -1,6 +1,6 @@
 import type { SessionLimitOptions } from '../../types/options.js'
 import type { Session, SessionId } from '../../types/session.js'
-import { GoseshError } from '../errors.js'
+import { GoseshError } from '../core/errors.js'
 import { listLiveSessions } from './listing.js'
 import type { Runtime } from './runtime.js'
 

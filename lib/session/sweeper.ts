@@ -2,9 +2,9 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { SweepMessage } from '../../types/events.js'
 import type { Clock, Logger } from '../../types/options.js'
 import type { ExpiredSessionSweeper, SessionStore } from '../../types/store.js'
-import { channels, eventError } from '../diagnostics.js'
-import { type Repetition, repeat, within } from '../timing.js'
-import type { StoreCalls } from './store-calls.js'
+import { channels, eventError } from '../core/diagnostics.js'
+import { type Repetition, repeat, within } from '../core/timing.js'
+import type { StoreCalls } from './bounded-store.js'
 
 export interface SweeperSettings {
   readonly interval: number

@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { type ActivityBatch, ActivityBuffer } from '../../lib/activity/buffer.js'
+import type { PendingRecord } from '../../lib/core/pending-activity.js'
 import type { SessionId } from '../../lib/index.js'
-import type { PendingRecord } from '../../types/activity.js'
 
 const ids = ['a', 'b', 'c', 'd', 'e'] as SessionId[]
 const [a, b, c] = ids as [SessionId, SessionId, SessionId]

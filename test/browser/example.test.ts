@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import type { Browser, BrowserContextOptions, Locator, Page } from 'playwright-core'
 import t, { type Test } from 'tap'
 import { errorPage, signInErrorPage } from '../../examples/app/views/notices.js'
-import { GoseshError } from '../../lib/errors.js'
+import { GoseshError } from '../../lib/core/errors.js'
 import { complaintsOf, faintTexts, focusOrder, hasFocus, looksOf } from './checks.js'
 import {
   hasChromium,

@@ -2,9 +2,9 @@ import { Redis } from 'ioredis'
 import Database from 'libsql'
 import pg from 'pg'
 import { MemoryStore, type SessionStore } from '../../lib/index.js'
-import { PostgresStore } from '../../lib/stores/postgres.js'
-import { RedisStore } from '../../lib/stores/redis.js'
-import { SqliteStore } from '../../lib/stores/sqlite.js'
+import { PostgresStore } from '../../lib/stores/postgres/index.js'
+import { RedisStore } from '../../lib/stores/redis/index.js'
+import { SqliteStore } from '../../lib/stores/sqlite/index.js'
 
 export const storeNames = ['redis', 'postgres', 'sqlite', 'memory'] as const
 

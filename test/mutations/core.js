@@ -10,7 +10,7 @@ export const coreMutations = [
   {
     check: 'stores hold hashes of tokens',
     requirement: 'promise 5',
-    file: 'lib/token.ts',
+    file: 'lib/core/token.ts',
     text: "return hash('sha256', token, 'base64url') as SessionId",
     replacement: 'return token as string as SessionId',
     test: cve,
@@ -50,7 +50,7 @@ export const coreMutations = [
   {
     check: 'a sign-out waits for the deletion before it clears the cookie',
     requirement: '7.4.1',
-    file: 'lib/reply.ts',
+    file: 'lib/plugin/reply.ts',
     text: "await ender.endOne(sessionId as SessionId, 'signedOut', userId)",
     replacement: "ender.endOne(sessionId as SessionId, 'signedOut', userId).catch(() => {})",
     test: cve,
@@ -66,7 +66,7 @@ export const coreMutations = [
   {
     check: 'a sign-out everywhere ends all of the user’s sessions',
     requirement: '7.4.3',
-    file: 'lib/reply.ts',
+    file: 'lib/plugin/reply.ts',
     text: 'if (everywhere && userId !== null) await ender.endAllOf(userId, undefined)',
     replacement: '',
     test: attacks,
@@ -82,7 +82,7 @@ export const coreMutations = [
   {
     check: 'requireRecentSignIn refuses an older sign-in',
     requirement: '7.5.1',
-    file: 'lib/timing.ts',
+    file: 'lib/core/timing.ts',
     text: 'return age <= maxAge && age >= -clockSkew',
     replacement: 'return age >= -clockSkew',
     test: 'test/policy.test.ts',
@@ -98,7 +98,7 @@ export const coreMutations = [
   {
     check: 'a guarded route refuses a request without a token',
     requirement: '7.2.1',
-    file: 'lib/request.ts',
+    file: 'lib/plugin/on-request.ts',
     text: 'if (isRequired(policy, request)) throw this.#refuse(request, reply)',
     replacement: '',
     test: 'test/plugin.test.ts',
@@ -106,7 +106,7 @@ export const coreMutations = [
   {
     check: 'a guarded route refuses a token that is good no longer',
     requirement: '7.2.1',
-    file: 'lib/request.ts',
+    file: 'lib/plugin/on-request.ts',
     text: 'else if (isRequired(arrival.policy, arrival.request))',
     replacement: 'else if (arrival.policy.enabled === null)',
     test: 'test/sessions.test.ts',
@@ -114,7 +114,7 @@ export const coreMutations = [
   {
     check: 'a page of another origin sends no unsafe request with the cookie',
     requirement: '3.5.1',
-    file: 'lib/request.ts',
+    file: 'lib/plugin/on-request.ts',
     text: 'if (refused) throw crossOriginError(request, session, this.#parts.events)',
     replacement: '',
     test: 'test/security/cross-origin.test.ts',
@@ -122,7 +122,7 @@ export const coreMutations = [
   {
     check: 'a page of another origin signs nobody in',
     requirement: '7.6.2',
-    file: 'lib/reply.ts',
+    file: 'lib/plugin/reply.ts',
     text: 'if (!allowCrossOrigin && crossOrigin.refuses(request)) throw crossOriginError(request, null, events)',
     replacement: '',
     test: attacks,
@@ -162,7 +162,7 @@ export const coreMutations = [
   {
     check: 'what shows a session is not stored by caches',
     requirement: '14.3.2',
-    file: 'lib/response-headers.ts',
+    file: 'lib/plugin/on-send.ts',
     text: "if (mustNotBeStored || !reply.hasHeader('cache-control')) forbidCaching(reply)",
     replacement: '',
     test: cve,
@@ -178,7 +178,7 @@ export const coreMutations = [
   {
     check: 'calls on one reply take effect in their order',
     requirement: '7.2.4',
-    file: 'lib/reply.ts',
+    file: 'lib/plugin/reply.ts',
     text: 'const result = state.queue.then(work)',
     replacement: 'const result = work()',
     test: 'test/races.test.ts',
@@ -186,7 +186,7 @@ export const coreMutations = [
   {
     check: 'the latest activity stands, in whatever order it is written',
     requirement: 'promise 2',
-    file: 'lib/stores/memory.ts',
+    file: 'lib/stores/memory/store.ts',
     text: 'stored.lastActivityAt = Math.max(stored.lastActivityAt, to.lastActivityAt.getTime())',
     replacement: 'stored.lastActivityAt = to.lastActivityAt.getTime()',
     test: 'test/races.test.ts',
@@ -194,7 +194,7 @@ export const coreMutations = [
   {
     check: 'a cookie that is written overrules a cache header that was set before',
     requirement: '14.3.2',
-    file: 'lib/response-headers.ts',
+    file: 'lib/plugin/on-send.ts',
     text: "if (mustNotBeStored || !reply.hasHeader('cache-control')) forbidCaching(reply)",
     replacement: "if (!reply.hasHeader('cache-control')) forbidCaching(reply)",
     test: 'test/security/caches.test.ts',
@@ -202,7 +202,7 @@ export const coreMutations = [
   {
     check: 'a sign-in inside of an onSend is not stored by caches',
     requirement: '14.3.2',
-    file: 'lib/reply.ts',
+    file: 'lib/plugin/reply.ts',
     text: '  forbidCaching(reply)\n',
     replacement: '',
     test: 'test/security/caches.test.ts',
@@ -210,7 +210,7 @@ export const coreMutations = [
   {
     check: 'an error of gosesh is not stored by caches',
     requirement: '14.3.2',
-    file: 'lib/response-headers.ts',
+    file: 'lib/plugin/on-send.ts',
     text: 'if (error instanceof GoseshError) reply[refused] = true',
     replacement: '',
     test: 'test/security/caches.test.ts',
@@ -226,7 +226,7 @@ export const coreMutations = [
   {
     check: 'signOut refuses a page of another origin',
     requirement: '3.5.1',
-    file: 'lib/reply.ts',
+    file: 'lib/plugin/reply.ts',
     text: 'if (isAmbient(presented.credential) && crossOrigin.refuses(request)) {',
     replacement: 'if (request === null) {',
     test: 'test/sessions.test.ts',
@@ -234,7 +234,7 @@ export const coreMutations = [
   {
     check: 'a sign-in in the future is not recent',
     requirement: '7.5.1',
-    file: 'lib/timing.ts',
+    file: 'lib/core/timing.ts',
     text: 'return age <= maxAge && age >= -clockSkew',
     replacement: 'return age <= maxAge',
     test: 'test/policy.test.ts',
@@ -242,7 +242,7 @@ export const coreMutations = [
   {
     check: 'activity in the future counts as now after a step back',
     requirement: 'promise 2',
-    file: 'lib/activity/tracker.ts',
+    file: 'lib/activity/flusher.ts',
     text: 'return Math.min(time, this.#clock.now())',
     replacement: 'return time',
     test: 'test/activity/tracker.test.ts',
@@ -250,7 +250,7 @@ export const coreMutations = [
   {
     check: 'a client that hangs up while its session is created leaves none',
     requirement: '7.4.1',
-    file: 'lib/reply.ts',
+    file: 'lib/plugin/reply.ts',
     text: 'if (!reply.raw.destroyed && !reply.request.raw.aborted) return\n',
     replacement: 'if (reply !== null) return\n',
     test: 'test/session/sign-in-steps.test.ts',
@@ -258,7 +258,7 @@ export const coreMutations = [
   {
     check: 'a client that hangs up before the cookie is sent leaves no session',
     requirement: '7.4.1',
-    file: 'lib/reply.ts',
+    file: 'lib/plugin/reply.ts',
     text: 'if (reply.raw.headersSent || !state.session) return',
     replacement: 'if (reply !== null || !state.session) return',
     test: 'test/session/sign-in-steps.test.ts',
@@ -282,7 +282,7 @@ export const coreMutations = [
   {
     check: 'the exported requireSession fails closed',
     requirement: '8.3.1',
-    file: 'lib/require-session.ts',
+    file: 'lib/core/require-session.ts',
     text: "if (request.requireSession === undefined) throw new GoseshError('GOSESH_ERR_NOT_REGISTERED')",
     replacement: 'if (request.requireSession === undefined) return',
     test: 'test/require-session.test.ts',
@@ -290,7 +290,7 @@ export const coreMutations = [
   {
     check: 'redirectToSignIn fails closed',
     requirement: '8.3.1',
-    file: 'lib/redirect-to-sign-in.ts',
+    file: 'lib/core/redirect-to-sign-in.ts',
     text: 'if (request.session !== null || !isNavigation(request)) return await requireSession(request)',
     replacement:
       'if (request.session !== null) return\n    if (!isNavigation(request)) return await requireSession(request)',
@@ -299,7 +299,7 @@ export const coreMutations = [
   {
     check: 'returnTo gives no path that is read as a host',
     requirement: '3.7.2',
-    file: 'lib/return-to.ts',
+    file: 'lib/core/return-to.ts',
     text: "pathname.startsWith('//') ? null : ",
     replacement: '',
     test: 'test/return-to.test.ts',
@@ -307,7 +307,7 @@ export const coreMutations = [
   {
     check: 'returnTo leads to no other origin',
     requirement: '3.7.2',
-    file: 'lib/return-to.ts',
+    file: 'lib/core/return-to.ts',
     text: "return origin === null && value.startsWith('/') ? asPath(url) : null",
     replacement: 'return origin === null ? asPath(url) : url.href',
     test: 'test/return-to.test.ts',
@@ -315,7 +315,7 @@ export const coreMutations = [
   {
     check: 'requireByDefault guards a route that says nothing',
     requirement: '8.3.1',
-    file: 'lib/route-policy.ts',
+    file: 'lib/plugin/route-options.ts',
     text: 'required: requireByDefault,',
     replacement: 'required: false,',
     test: 'test/require-session.test.ts',

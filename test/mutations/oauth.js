@@ -7,7 +7,7 @@ export const oauthMutations = [
   {
     check: 'ids past what a number holds are read exactly',
     requirement: '6.8.1',
-    file: 'lib/oauth/exact-json.ts',
+    file: 'lib/oauth/providers/exact-json.ts',
     text: '(isUnsafeInteger(found) ?',
     replacement: '(found === null ?',
     test: 'test/oauth/providers.test.ts',
@@ -15,7 +15,7 @@ export const oauthMutations = [
   {
     check: 'a subject that was rounded names nobody',
     requirement: '6.8.1',
-    file: 'lib/oauth/client.ts',
+    file: 'lib/oauth/providers/client.ts',
     text: 'if (Number.isSafeInteger(subject)) return String(subject)',
     replacement: 'if (Number.isFinite(subject)) return String(subject)',
     test: 'test/oauth/providers.test.ts',
@@ -23,7 +23,7 @@ export const oauthMutations = [
   {
     check: 'an ID token that nothing verified says nothing',
     requirement: '6.8.2',
-    file: 'lib/oauth/client.ts',
+    file: 'lib/oauth/providers/client.ts',
     text: "(provider.kind === 'oidc' && tokens.claims()) || null",
     replacement: 'tokens.claims() ?? null',
     test: 'test/oauth/providers.test.ts',
@@ -31,7 +31,7 @@ export const oauthMutations = [
   {
     check: 'organizations admits no personal Microsoft account',
     requirement: '6.8.1',
-    file: 'lib/oauth/ready-made.ts',
+    file: 'lib/oauth/providers/ready-made.ts',
     text: 'tid.toLowerCase() === personalAccounts',
     replacement: "tid === ''",
     test: 'test/oauth/providers.test.ts',
@@ -39,7 +39,7 @@ export const oauthMutations = [
   {
     check: 'ID tokens are exchanged only if the application asks for it',
     requirement: '10.5.1',
-    file: 'lib/oauth/token-routes.ts',
+    file: 'lib/oauth/token/routes.ts',
     text: 'clients.filter(({ client }) => client.provider.idTokenExchange)',
     replacement: 'clients',
     test: 'test/oauth/tokens.test.ts',
@@ -47,7 +47,7 @@ export const oauthMutations = [
   {
     check: 'an ID token is exchanged once',
     requirement: '10.5.1',
-    file: 'lib/oauth/token-routes.ts',
+    file: 'lib/oauth/token/routes.ts',
     text: "throw unverifiedError('the ID token was used before')",
     replacement: '',
     test: 'test/oauth/tokens.test.ts',
@@ -55,7 +55,7 @@ export const oauthMutations = [
   {
     check: 'an ID token is exchanged for ten minutes',
     requirement: '10.5.1',
-    file: 'lib/oauth/jwt-verifier.ts',
+    file: 'lib/oauth/providers/jwt-verifier.ts',
     text: 'maxTokenAge: maxTokenAge / 1_000,',
     replacement: 'maxTokenAge: 1e9,',
     test: 'test/oauth/tokens.test.ts',
@@ -63,7 +63,7 @@ export const oauthMutations = [
   {
     check: 'a sign-in that is asked for anew is verified',
     requirement: '10.5.2',
-    file: 'lib/oauth/client.ts',
+    file: 'lib/oauth/providers/client.ts',
     text: 'if (maxAge !== null) checkAuthTime(claims?.auth_time, startedAt - maxAge)',
     replacement: '',
     test: 'test/oauth/sign-in.test.ts',
@@ -71,7 +71,7 @@ export const oauthMutations = [
   {
     check: 'a provider cannot fill the memory',
     requirement: '13.2.6',
-    file: 'lib/oauth/bounded-fetch.ts',
+    file: 'lib/oauth/providers/bounded-fetch.ts',
     text: 'if (size > maxBody) throw',
     replacement: 'if (size > 1024 * maxBody) throw',
     test: 'test/oauth/bodies.test.ts',
@@ -79,7 +79,7 @@ export const oauthMutations = [
   {
     check: 'no code is logged with an address like a callback',
     requirement: '16.2.5',
-    file: 'lib/oauth/sign-in-routes.ts',
+    file: 'lib/oauth/sign-in/routes.ts',
     text: 'refuseNearCallback(routes, path, byPost)\n',
     replacement: '\n',
     test: 'test/oauth/sign-in.test.ts',
@@ -87,7 +87,7 @@ export const oauthMutations = [
   {
     check: 'an address is verified only by the source that names it',
     requirement: '10.5.3',
-    file: 'lib/oauth/client.ts',
+    file: 'lib/oauth/providers/client.ts',
     text: 'source.email_verified !== undefined && source.email === email',
     replacement: 'source.email_verified !== undefined',
     test: 'test/oauth/providers.test.ts',
@@ -95,7 +95,7 @@ export const oauthMutations = [
   {
     check: 'logout tokens are typed, if that is asked for',
     requirement: '10.5.5',
-    file: 'lib/oauth/jwt-verifier.ts',
+    file: 'lib/oauth/providers/jwt-verifier.ts',
     text: "const untyped = type === 'jwt' && !this.#client.provider.requireLogoutTokenType",
     replacement: "const untyped = type === 'jwt'",
     test: 'test/oauth/tokens.test.ts',
@@ -103,7 +103,7 @@ export const oauthMutations = [
   {
     check: 'an ID token does not sign in again who was signed out by the provider',
     requirement: '7.4.1',
-    file: 'lib/oauth/token-routes.ts',
+    file: 'lib/oauth/token/routes.ts',
     text: 'if (loggedOut.has(claims)) throw',
     replacement: 'if (loggedOut === undefined) throw',
     test: 'test/oauth/tokens.test.ts',
@@ -111,7 +111,7 @@ export const oauthMutations = [
   {
     check: 'an exchanged ID token is of a sign-in as recent as the provider is asked for',
     requirement: '10.5.2',
-    file: 'lib/oauth/token-routes.ts',
+    file: 'lib/oauth/token/routes.ts',
     text: 'if (maxAge !== null) {',
     replacement: 'if (maxAge === -1) {',
     test: 'test/oauth/tokens.test.ts',
@@ -119,7 +119,7 @@ export const oauthMutations = [
   {
     check: 'an ID token without a sid does not outlive the logout of one of its user',
     requirement: '7.4.1',
-    file: 'lib/oauth/seen-tokens.ts',
+    file: 'lib/oauth/token/seen-tokens.ts',
     text: 'return !isKnown && this.#seenAt({ iss, sub, sid: null }) >= issuedAt',
     replacement: 'return false',
     test: 'test/oauth/tokens.test.ts',
@@ -127,7 +127,7 @@ export const oauthMutations = [
   {
     check: 'a device is allowed from the configured origin, whatever Host says',
     requirement: '3.5.1',
-    file: 'lib/cross-origin.ts',
+    file: 'lib/plugin/origin-check.ts',
     text: 'isOwn: (origin: string) => boolean = () => false',
     replacement: 'isOwn: (origin: string) => boolean = () => true',
     test: 'test/oauth/device.test.ts',

@@ -7,7 +7,7 @@ export const storeMutations = [
   {
     check: 'a flush to PostgreSQL does not retry without end',
     requirement: 'promise 6',
-    file: 'lib/stores/postgres.ts',
+    file: 'lib/stores/postgres/store.ts',
     text: 'for (let tries = 1; tries <= maxFlushTries; tries++) {',
     replacement: 'for (;;) {',
     test: 'test/stores/postgres-retries.test.ts',
@@ -15,7 +15,7 @@ export const storeMutations = [
   {
     check: 'the end of all sessions in Redis finds one that a reshard moves',
     requirement: '7.4.1',
-    file: 'lib/stores/redis.ts',
+    file: 'lib/stores/redis/store.ts',
     text: 'if (found === 0 && pass > 1) break',
     replacement: 'if (found === 0) break',
     test: 'test/stores/redis-reshard.test.ts',
@@ -23,7 +23,7 @@ export const storeMutations = [
   {
     check: 'a store that is down does not keep the application from starting',
     requirement: 'promise 4',
-    file: 'lib/schema-check.ts',
+    file: 'lib/plugin/schema-check.ts',
     text: "if ((error as GoseshError).code === 'GOSESH_ERR_STORE_SCHEMA') throw error",
     replacement: 'throw error',
     test: 'test/schema-check.test.ts',

@@ -11,7 +11,7 @@ import gosesh, {
   MemoryStore,
 } from '../../lib/index.js'
 import { type OAuthOptions, oauth } from '../../lib/oauth/index.js'
-import type { DeviceSettings } from '../../lib/oauth/settings.js'
+import type { DeviceSettings } from '../../lib/oauth/options.js'
 import { addRoutes, signIn } from '../helpers/app.js'
 import { acme, appOrigin, errorOf, scene, sessionIn, signInAt, startApp } from './app.js'
 import { Browser, locationOf } from './browser.js'
@@ -573,7 +573,7 @@ t.test('the store', async (t) => {
   t.test('is swept of what has expired', async (t) => {
     const { DeviceAuthorization } = await import('../../lib/oauth/device/service.js')
     const { app, store, start, poll, clock } = await devices(t)
-    const { parseSettings } = await import('../../lib/oauth/settings.js')
+    const { parseSettings } = await import('../../lib/oauth/options.js')
     const providers = { acme: acme({ issuer: 'http://127.0.0.1:1' }) }
     const given = { origin: 'https://app.example', providers, deviceAuthorization: true }
     const settings = parseSettings(given, '').deviceAuthorization as DeviceSettings

@@ -1,11 +1,11 @@
 import { readFile } from 'node:fs/promises'
 import Fastify from 'fastify'
 import t, { type Test } from 'tap'
-import { errorCodes, GoseshError } from '../../lib/errors.js'
+import { errorCodes, GoseshError } from '../../lib/core/errors.js'
 import gosesh from '../../lib/index.js'
 import * as exported from '../../lib/oauth/index.js'
 import { type OAuthProvider, oauth, oauth2, oidc, type ProviderOptions } from '../../lib/oauth/index.js'
-import { parseSettings } from '../../lib/oauth/settings.js'
+import { parseSettings } from '../../lib/oauth/options.js'
 
 const page = await readFile(new URL('../../docs/oauth.md', import.meta.url), 'utf8')
 const acme = oidc({

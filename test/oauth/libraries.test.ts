@@ -23,7 +23,7 @@ t.test('a bundle without its packages says at start-up what to install', async (
 })
 
 t.test('an installed copy says so where it is imported', async (t) => {
-  const { requireInstalled } = await import('../../lib/oauth/libraries.js')
+  const { requireInstalled } = await import('../../lib/oauth/providers/libraries.js')
   const asked: string[] = []
   const resolve = (name: string) => {
     asked.push(name)

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import t, { type Test } from 'tap'
 import { MemoryStore } from '../../lib/index.js'
-import { html } from '../../lib/oauth/html.js'
 import { defaultTexts, type OAuthOptions } from '../../lib/oauth/index.js'
+import { html } from '../../lib/oauth/pages/html.js'
 import { callbackFor, errorOf, scene, sessionIn, signInAt } from './app.js'
 import { Browser, locationOf } from './browser.js'
 

@@ -517,7 +517,7 @@ t.test('back-channel logout', async (t) => {
 })
 
 t.test('the memory of used logout tokens is bounded', async (t) => {
-  const { SeenTokens } = await import('../../lib/oauth/seen-tokens.js')
+  const { SeenTokens } = await import('../../lib/oauth/token/seen-tokens.js')
   const clock = { time: 0, now: () => clock.time }
   const seen = new SeenTokens(clock)
   const token = (jti: string, iss = 'a') => `${iss}\n${jti}`

@@ -1,6 +1,6 @@
 import t from 'tap'
 import type { SessionId } from '../../lib/index.js'
-import { writeInTurns } from '../../lib/stores/in-turns.js'
+import { writeInTurns } from '../../lib/stores/shared/in-turns.js'
 
 function updatesOf(count: number): Map<SessionId, Date> {
   return new Map(Array.from({ length: count }, (_, i) => [`id-${i}` as SessionId, new Date(i)]))

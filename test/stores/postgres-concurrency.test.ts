@@ -1,5 +1,5 @@
 import t from 'tap'
-import { PostgresStore } from '../../lib/stores/postgres.js'
+import { PostgresStore } from '../../lib/stores/postgres/index.js'
 import { later, minute, newSession, newSessions } from '../../lib/testing/fixtures.js'
 import type { Session } from '../../types/session.js'
 import { type Fixture, freshStore, insertSessions, untilWaiting } from '../integration/postgres-fixtures.js'

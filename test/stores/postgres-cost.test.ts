@@ -1,10 +1,10 @@
 import pg from 'pg'
 import t from 'tap'
 import { deviceCodeStatements } from '../../lib/stores/postgres/device-codes.js'
+import { PostgresStore } from '../../lib/stores/postgres/index.js'
 import { statements } from '../../lib/stores/postgres/statements.js'
 import { tableNames } from '../../lib/stores/postgres/tables.js'
-import { PostgresStore } from '../../lib/stores/postgres.js'
-import { newDeviceCode } from '../../lib/testing/device-code-fixtures.js'
+import { newDeviceCode } from '../../lib/testing/device-codes/fixtures.js'
 import { hour, later, newSession, newSessions } from '../../lib/testing/fixtures.js'
 import type { Session } from '../../types/session.js'
 import {

@@ -1,6 +1,6 @@
 import type pg from 'pg'
 import t from 'tap'
-import { PostgresStore } from '../../lib/stores/postgres.js'
+import { PostgresStore } from '../../lib/stores/postgres/index.js'
 import { later, newSession, newSessions } from '../../lib/testing/fixtures.js'
 import type { Session } from '../../types/session.js'
 import { freshStore, insertSessions } from '../integration/postgres-fixtures.js'

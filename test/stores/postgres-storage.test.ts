@@ -1,6 +1,6 @@
 import pg from 'pg'
 import t from 'tap'
-import { assertKept, decisionOf, newDeviceCode } from '../../lib/testing/device-code-fixtures.js'
+import { assertKept, decisionOf, newDeviceCode } from '../../lib/testing/device-codes/fixtures.js'
 import {
   activeAt,
   assertSession,

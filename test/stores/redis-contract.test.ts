@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto'
 import { Cluster, Redis } from 'ioredis'
 import { createClient, createCluster } from 'redis'
 import t, { type Test } from 'tap'
-import { RedisStore, type RedisStoreClient } from '../../lib/stores/redis.js'
-import { deviceCodeStoreContract, sessionStoreContract } from '../../lib/testing/store-contract.js'
+import { RedisStore, type RedisStoreClient } from '../../lib/stores/redis/index.js'
+import { deviceCodeStoreContract, sessionStoreContract } from '../../lib/testing/index.js'
 import { hasRedis, startRedis, startRedisCluster } from '../integration/redis-server.js'
 
 function contract(t: Test, client: RedisStoreClient): void {

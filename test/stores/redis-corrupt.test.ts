@@ -1,8 +1,8 @@
 import { Redis } from 'ioredis'
 import t from 'tap'
 import type { Session, SessionId } from '../../lib/index.js'
-import { encodeSession } from '../../lib/stores/redis/session-value.js'
-import { type IoredisClient, RedisStore } from '../../lib/stores/redis.js'
+import { encodeSession } from '../../lib/stores/redis/codec.js'
+import { type IoredisClient, RedisStore } from '../../lib/stores/redis/index.js'
 import { activeAt, hour, later, newSession, newSessions } from '../../lib/testing/fixtures.js'
 import { hasRedis, onlyKey, startRedis } from '../integration/redis-server.js'
 

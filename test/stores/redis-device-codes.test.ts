@@ -1,12 +1,12 @@
 import { Redis } from 'ioredis'
 import t from 'tap'
-import { type IoredisClient, RedisStore } from '../../lib/stores/redis.js'
+import { type IoredisClient, RedisStore } from '../../lib/stores/redis/index.js'
 import {
   assertKept,
   decisionOf,
   newDeviceCode,
   newUserCodeId,
-} from '../../lib/testing/device-code-fixtures.js'
+} from '../../lib/testing/device-codes/fixtures.js'
 import { later } from '../../lib/testing/fixtures.js'
 import { eventually, hasRedis, startRedis } from '../integration/redis-server.js'
 

@@ -1,9 +1,9 @@
 import { Redis } from 'ioredis'
 import t from 'tap'
+import { userIdOf } from '../../lib/core/user-id.js'
 import type { Session } from '../../lib/index.js'
-import { type IoredisClient, RedisStore } from '../../lib/stores/redis.js'
+import { type IoredisClient, RedisStore } from '../../lib/stores/redis/index.js'
 import { activeAt, later, newSession, newSessions } from '../../lib/testing/fixtures.js'
-import { userIdOf } from '../../lib/user-id.js'
 import { eventually, hasRedis, onlyKey, startRedis } from '../integration/redis-server.js'
 
 const unavailable = { code: 'GOSESH_ERR_STORE_UNAVAILABLE', statusCode: 503 }

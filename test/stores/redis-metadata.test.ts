@@ -1,7 +1,7 @@
 import { Redis } from 'ioredis'
 import t from 'tap'
 import type { Session } from '../../lib/index.js'
-import { RedisStore } from '../../lib/stores/redis.js'
+import { RedisStore } from '../../lib/stores/redis/index.js'
 import { later, newSession, newSessions } from '../../lib/testing/fixtures.js'
 import { eventually, hasRedis, onlyKey, startRedis } from '../integration/redis-server.js'
 

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import fc from 'fast-check'
 import { Cluster, Redis } from 'ioredis'
 import t, { type Test } from 'tap'
-import { type IoredisCluster, RedisStore } from '../../lib/stores/redis.js'
+import { type IoredisCluster, RedisStore } from '../../lib/stores/redis/index.js'
 import { newSession } from '../../lib/testing/fixtures.js'
 import { hasRedis, startRedis, startRedisCluster } from '../integration/redis-server.js'
 

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { Cluster } from 'ioredis'
 import t, { type Test } from 'tap'
-import { type IoredisCluster, RedisStore } from '../../lib/stores/redis.js'
+import { type IoredisCluster, RedisStore } from '../../lib/stores/redis/index.js'
 import { newSession } from '../../lib/testing/fixtures.js'
 import type { Session } from '../../types/session.js'
 import { hasRedis, type RedisServer, startRedisCluster } from '../integration/redis-server.js'

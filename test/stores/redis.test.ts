@@ -3,15 +3,15 @@ import { readFileSync } from 'node:fs'
 import { Cluster, Redis } from 'ioredis'
 import { createClient } from 'redis'
 import t from 'tap'
+import { userIdOf } from '../../lib/core/user-id.js'
 import {
   type IoredisCluster,
   RedisStore,
   type RedisStoreClient,
   type RedisStoreOptions,
-} from '../../lib/stores/redis.js'
-import { decisionOf, newDeviceCode } from '../../lib/testing/device-code-fixtures.js'
+} from '../../lib/stores/redis/index.js'
+import { decisionOf, newDeviceCode } from '../../lib/testing/device-codes/fixtures.js'
 import { activeAt, later, newSession, newSessions } from '../../lib/testing/fixtures.js'
-import { userIdOf } from '../../lib/user-id.js'
 import { eventually, hasRedis, onlyKey, startRedis, startRedisCluster } from '../integration/redis-server.js'
 
 const unavailable = { code: 'GOSESH_ERR_STORE_UNAVAILABLE', statusCode: 503 }

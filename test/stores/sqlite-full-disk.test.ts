@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import LibsqlDatabase from 'libsql'
 import t, { type Test } from 'tap'
-import { SqliteStore } from '../../lib/stores/sqlite.js'
+import { SqliteStore } from '../../lib/stores/sqlite/index.js'
 import { later, minute, newSession } from '../../lib/testing/fixtures.js'
 import type { Session } from '../../types/session.js'
 

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import LibsqlDatabase from 'libsql'
 import t, { type Test } from 'tap'
-import { SqliteStore } from '../../lib/stores/sqlite.js'
+import { SqliteStore } from '../../lib/stores/sqlite/index.js'
 import { activeAt, newSession, newSessions } from '../../lib/testing/fixtures.js'
 import type { SessionId } from '../../types/session.js'
 
@@ -21,7 +21,7 @@ function importOf(path: string): string {
 const prelude = `
   import { createInterface } from 'node:readline'
   import LibsqlDatabase from ${JSON.stringify(import.meta.resolve('libsql'))}
-  const { SqliteStore } = await import(${importOf('../../lib/stores/sqlite.ts')})
+  const { SqliteStore } = await import(${importOf('../../lib/stores/sqlite/store.ts')})
   const { newSession } = await import(${importOf('../../lib/testing/fixtures.ts')})
   const database = new LibsqlDatabase(process.env.SESSIONS_FILE)
   const store = new SqliteStore(database, { busyTimeout: 10_000 })

@@ -3,18 +3,18 @@ import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import LibsqlDatabase from 'libsql'
 import t, { type Test } from 'tap'
-import { GoseshError } from '../../lib/errors.js'
+import { GoseshError } from '../../lib/core/errors.js'
+import { userIdOf } from '../../lib/core/user-id.js'
+import { type SqliteDatabase, SqliteStore, type SqliteStoreOptions } from '../../lib/stores/sqlite/index.js'
 import {
   sqliteIndexedFact,
   sqliteSessionsPart,
   sqliteUsersPart,
   sqliteVersionTable,
-} from '../../lib/stores/migrations/sqlite.js'
-import { type SqliteDatabase, SqliteStore, type SqliteStoreOptions } from '../../lib/stores/sqlite.js'
-import { decisionOf, newDeviceCode } from '../../lib/testing/device-code-fixtures.js'
+} from '../../lib/stores/sqlite/migrations.js'
+import { decisionOf, newDeviceCode } from '../../lib/testing/device-codes/fixtures.js'
 import { activeAt, hour, later, minute, newSession, newSessions } from '../../lib/testing/fixtures.js'
-import { deviceCodeStoreContract, sessionStoreContract } from '../../lib/testing/store-contract.js'
-import { userIdOf } from '../../lib/user-id.js'
+import { deviceCodeStoreContract, sessionStoreContract } from '../../lib/testing/index.js'
 import type { DeviceCode } from '../../types/device-code.js'
 import type { Session, SessionId } from '../../types/session.js'
 

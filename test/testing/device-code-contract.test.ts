@@ -1,5 +1,5 @@
 import t from 'tap'
-import { deviceCodeStoreContract } from '../../lib/testing/store-contract.js'
+import { deviceCodeStoreContract } from '../../lib/testing/index.js'
 import type { DeviceCode } from '../../types/device-code.js'
 import type { DeviceCodeStore } from '../../types/store.js'
 import { brokenDeviceCodes } from './broken-device-codes.js'

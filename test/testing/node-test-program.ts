@@ -1,6 +1,6 @@
 import { test } from 'node:test'
-import { MemoryStore } from '../../lib/stores/memory.js'
-import { sessionStoreContract } from '../../lib/testing/store-contract.js'
+import { MemoryStore } from '../../lib/stores/memory/store.js'
+import { sessionStoreContract } from '../../lib/testing/index.js'
 
 class StoreWithoutList extends MemoryStore {
   constructor() {

@@ -41,7 +41,7 @@ for (let i = 1; i <= runs; i++) {
   if (passed) continue
   failures++
   // The line, and the block of details below it.
-  for (const failure of output.match(/^( *)not ok .*$(?:\n\1  .*$)*/gm) ?? []) console.log(failure)
+  for (const failure of output.match(/^( *)not ok .*$(?:\n\1 {2}.*$)*/gm) ?? []) console.log(failure)
 }
 console.log(`${runs - failures} of ${runs} runs passed`)
 process.exitCode = failures === 0 ? 0 : 1

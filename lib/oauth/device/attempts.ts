@@ -1,5 +1,5 @@
 import type { Clock } from '../../../types/options.js'
-import { GoseshError } from '../../errors.js'
+import { GoseshError } from '../../core/errors.js'
 
 const window = 60_000
 /** Users who are counted at once; the one counted longest gives way. */

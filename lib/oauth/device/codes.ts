@@ -1,6 +1,6 @@
 import { hash, randomInt } from 'node:crypto'
 import type { DeviceCodeId, UserCodeId } from '../../../types/device-code.js'
-import { createToken, isSessionToken } from '../../token.js'
+import { createToken, isSessionToken } from '../../core/token.js'
 
 /** RFC 8628, section 6.1: no vowels, so no words, and nothing that is read as something else. */
 const alphabet = 'BCDFGHJKLMNPQRSTVWXZ'

@@ -1,6 +1,6 @@
 import type { DevicePage, OAuthTexts } from '../../../types/oauth.js'
-import { type Html, html } from '../html.js'
-import { fill } from '../texts.js'
+import { type Html, html } from '../pages/html.js'
+import { fill } from '../pages/texts.js'
 import { showUserCode } from './codes.js'
 
 /** What every page of these is made with. */

@@ -6,7 +6,7 @@ import type {
   UserCodeId,
 } from '../../../types/device-code.js'
 import type { SessionId, SessionMetadata } from '../../../types/session.js'
-import { GoseshError } from '../../errors.js'
+import { GoseshError } from '../../core/errors.js'
 
 /** A code as it is kept: times as numbers, so that nothing handed out can change it. */
 interface StoredCode {

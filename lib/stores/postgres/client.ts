@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto'
-import { GoseshError } from '../../errors.js'
+import { GoseshError } from '../../core/errors.js'
 
 /** A row of the store's own statements: every column is cast to text, so no type parser has a say in it. */
 export type TextRow = Readonly<Record<string, string | null>>

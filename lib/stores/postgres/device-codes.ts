@@ -6,7 +6,7 @@ import type {
   UserCodeId,
 } from '../../../types/device-code.js'
 import type { SessionId } from '../../../types/session.js'
-import { parseMetadata } from '../metadata.js'
+import { parseMetadata } from '../shared/metadata.js'
 import { type Statement, type StatementRunner, statement, type TextRow } from './client.js'
 import type { TableNames } from './tables.js'
 import { epochOf, toDate } from './times.js'

@@ -1,5 +1,5 @@
-import { indexedFact } from '../migrations/postgres.js'
 import { type Statement, statement } from './client.js'
+import { indexedFact } from './migrations.js'
 import { quoteLiteral, type TableNames } from './tables.js'
 import { sessionTimes } from './times.js'
 

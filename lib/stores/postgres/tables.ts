@@ -1,4 +1,4 @@
-import { optionError } from '../../check.js'
+import { optionError } from '../../core/validation.js'
 
 /** PostgreSQL cuts longer identifiers off, and then two names can become one. */
 const maxIdentifierBytes = 63

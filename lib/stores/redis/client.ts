@@ -1,5 +1,5 @@
-import { hasMethods } from '../../check.js'
-import { GoseshError } from '../../errors.js'
+import { GoseshError } from '../../core/errors.js'
+import { hasMethods } from '../../core/validation.js'
 
 /** The part of an event emitter that the store uses: a client without an `error` listener may end the process. */
 interface Emitter {

@@ -1,4 +1,4 @@
-import { GoseshError } from '../../errors.js'
+import { GoseshError } from '../../core/errors.js'
 import type { Driver, Scan } from './client.js'
 import type { Script } from './scripts.js'
 

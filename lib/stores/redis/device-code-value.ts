@@ -1,7 +1,7 @@
 import type { DeviceCode, DeviceCodeId, UserCodeId } from '../../../types/device-code.js'
 import type { SessionId, SessionMetadata } from '../../../types/session.js'
-import { GoseshError } from '../../errors.js'
-import { parseMetadata } from '../metadata.js'
+import { GoseshError } from '../../core/errors.js'
+import { parseMetadata } from '../shared/metadata.js'
 
 /** A device code as the fields and values of a hash. What is `null` has no field. */
 export function encodeDeviceCode(code: DeviceCode): string[] {

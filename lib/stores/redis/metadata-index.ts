@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto'
 import type { Session, SessionId, SessionMetadata } from '../../../types/session.js'
-import { GoseshError } from '../../errors.js'
-import { keyAmong, type MetadataPair, pairsOf } from '../metadata.js'
+import { GoseshError } from '../../core/errors.js'
+import { keyAmong, type MetadataPair, pairsOf } from '../shared/metadata.js'
 import type { Connection } from './connection.js'
 import { addMetadataEntry, listIds, removeIds } from './scripts.js'
 

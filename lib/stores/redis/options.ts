@@ -1,5 +1,5 @@
-import { optionError } from '../../check.js'
-import { indexedKeys } from '../metadata.js'
+import { optionError } from '../../core/validation.js'
+import { indexedKeys } from '../shared/metadata.js'
 
 /** The option `prefix`. */
 export function checkPrefix(value: unknown): string {

@@ -1,6 +1,6 @@
-import { GoseshError } from '../../errors.js'
-import { type SqliteSchemaPart, sqliteVersionTable } from '../migrations/sqlite.js'
+import { GoseshError } from '../../core/errors.js'
 import type { SqliteDatabase, SqliteStatement, SqliteValue } from './database.js'
+import { type SqliteSchemaPart, sqliteVersionTable } from './migrations.js'
 import { Reserve } from './reserve.js'
 
 interface VersionRow {

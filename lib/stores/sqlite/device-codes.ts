@@ -6,7 +6,7 @@ import type {
   UserCodeId,
 } from '../../../types/device-code.js'
 import type { SessionId } from '../../../types/session.js'
-import { parseMetadata } from '../metadata.js'
+import { parseMetadata } from '../shared/metadata.js'
 import type { Connection } from './connection.js'
 
 /** A row of the device codes; integers are `bigint` if the application told the driver so. */

@@ -1,5 +1,5 @@
-import type { indexedKeys } from '../metadata.js'
-import { sqliteIndexedFact } from '../migrations/sqlite.js'
+import type { indexedKeys } from '../shared/metadata.js'
+import { sqliteIndexedFact } from './migrations.js'
 
 /** Every statement of the store on its sessions and users. Tables and indexes are those of the migrations. */
 export interface SqliteStatements {

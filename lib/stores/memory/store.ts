@@ -1,0 +1,267 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import type {
+  DeviceCode,
+  DeviceCodeDecision,
+  DeviceCodeId,
+  DevicePoll,
+  UserCodeId,
+} from '../../../types/device-code.js'
+import type { Session, SessionId, SessionMetadata } from '../../../types/session.js'
+import type {
+  ActivityRecorder,
+  AllSessionsDeleter,
+  DeviceCodeStore,
+  ExpiredSessionSweeper,
+  MetadataSessionsDeleter,
+  SessionExtension,
+  SessionLister,
+  SessionStore,
+} from '../../../types/store.js'
+import { GoseshError } from '../../core/errors.js'
+import { userIdOf } from '../../core/user-id.js'
+import { checkCount, checkObject } from '../../core/validation.js'
+import { writeInTurns } from '../shared/in-turns.js'
+import { holdsPairs, indexedKeys, keyAmong, type MetadataPair, pairsOf } from '../shared/metadata.js'
+import { DeviceCodes } from './device-codes.js'
+import { IdIndex } from './id-index.js'
+
+export interface MemoryStoreOptions {
+  /** Sessions kept at most; past it `createSession` rejects with `GOSESH_ERR_STORE_FULL`. Default: 1,000,000. */
+  readonly maxSessions?: number | undefined
+  /** Device codes kept at most; past it `createDeviceCode` rejects with `GOSESH_ERR_STORE_FULL`. Default: 100,000. */
+  readonly maxDeviceCodes?: number | undefined
+}
+
+/** A session as it is kept: times as numbers, so that nothing handed out can change it. */
+interface StoredSession {
+  readonly userId: string
+  readonly createdAt: number
+  readonly idleTimeout: number | null
+  readonly absoluteDeadline: number
+  readonly metadata: SessionMetadata | null
+  lastActivityAt: number
+  idleDeadline: number | null
+}
+
+/** Sessions of a batch of activity that are moved in one turn of the event loop. */
+const sessionsPerTurn = 1_000
+/** Sessions looked at in one turn of the event loop by a sweep. */
+const sweepStride = 10_000
+
+function toSession(id: SessionId, stored: StoredSession): Session {
+  return {
+    id,
+    userId: stored.userId,
+    createdAt: new Date(stored.createdAt),
+    lastActivityAt: new Date(stored.lastActivityAt),
+    idleTimeout: stored.idleTimeout,
+    idleDeadline: stored.idleDeadline === null ? null : new Date(stored.idleDeadline),
+    absoluteDeadline: new Date(stored.absoluteDeadline),
+    metadata: stored.metadata,
+  }
+}
+
+function deadlineOf(stored: StoredSession): number {
+  return Math.min(stored.idleDeadline ?? Number.POSITIVE_INFINITY, stored.absoluteDeadline)
+}
+
+/** What sessions with this fact are found under. No indexed key has an equals sign in it. */
+function indexText([key, value]: MetadataPair): string {
+  return `${key}=${value}`
+}
+
+/** Sessions in this process's memory: for one process, for development and for tests. They end with the process. */
+export class MemoryStore
+  implements
+    SessionStore,
+    ActivityRecorder,
+    SessionLister,
+    ExpiredSessionSweeper,
+    AllSessionsDeleter,
+    MetadataSessionsDeleter,
+    DeviceCodeStore
+{
+  readonly #maxSessions: number
+  readonly #sessions = new Map<SessionId, StoredSession>()
+  readonly #idsByUser = new IdIndex()
+  readonly #idsByMetadata = new IdIndex()
+  readonly #deviceCodes: DeviceCodes
+  /** Where a sweep that is not done goes on; `null` otherwise, as it keeps what it iterates over in memory. */
+  #sweepCursor: Iterator<[SessionId, StoredSession]> | null = null
+
+  /** Throws `GOSESH_ERR_OPTION` on a wrong option. */
+  constructor(options: MemoryStoreOptions = {}) {
+    const known = ['maxSessions', 'maxDeviceCodes']
+    const { maxSessions, maxDeviceCodes } = checkObject('MemoryStore', options, known)
+    this.#maxSessions = checkCount('maxSessions', maxSessions ?? 1_000_000)
+    this.#deviceCodes = new DeviceCodes(checkCount('maxDeviceCodes', maxDeviceCodes ?? 100_000))
+  }
+
+  async upsertUser(authProviderId: string): Promise<string> {
+    return userIdOf(authProviderId)
+  }
+
+  /** Rejects with `GOSESH_ERR_SESSION_EXISTS`, and past `maxSessions` with `GOSESH_ERR_STORE_FULL`. */
+  async createSession(session: Session): Promise<void> {
+    if (this.#sessions.has(session.id)) throw new GoseshError('GOSESH_ERR_SESSION_EXISTS')
+    if (this.#sessions.size >= this.#maxSessions) throw new GoseshError('GOSESH_ERR_STORE_FULL')
+    const metadata = session.metadata === null ? null : Object.freeze({ ...session.metadata })
+    this.#sessions.set(session.id, {
+      userId: session.userId,
+      createdAt: session.createdAt.getTime(),
+      idleTimeout: session.idleTimeout,
+      absoluteDeadline: session.absoluteDeadline.getTime(),
+      metadata,
+      lastActivityAt: session.lastActivityAt.getTime(),
+      idleDeadline: session.idleDeadline?.getTime() ?? null,
+    })
+    this.#idsByUser.add(session.userId, session.id)
+    for (const pair of pairsOf(metadata, indexedKeys)) this.#idsByMetadata.add(indexText(pair), session.id)
+  }
+
+  /** Without a promise: the answer is at hand. */
+  getSession(id: SessionId): Session | null {
+    const stored = this.#sessions.get(id)
+    return stored === undefined ? null : toSession(id, stored)
+  }
+
+  async extendSession(id: SessionId, to: SessionExtension): Promise<boolean> {
+    const stored = this.#sessions.get(id)
+    if (stored === undefined) return false
+    stored.lastActivityAt = Math.max(stored.lastActivityAt, to.lastActivityAt.getTime())
+    if (stored.idleDeadline !== null && to.idleDeadline !== null) {
+      stored.idleDeadline = Math.max(stored.idleDeadline, to.idleDeadline.getTime())
+    }
+    return true
+  }
+
+  async deleteSession(id: SessionId): Promise<boolean> {
+    return this.#delete(id)
+  }
+
+  async deleteUserSessions(
+    userId: string,
+    options: { except?: SessionId | undefined } = {},
+  ): Promise<number> {
+    let deleted = 0
+    for (const id of this.#idsByUser.of(userId)) {
+      if (id !== options.except && this.#delete(id)) deleted++
+    }
+    return deleted
+  }
+
+  async batchRecordActivity(updates: ReadonlyMap<SessionId, Date>): Promise<number> {
+    return await writeInTurns(updates, sessionsPerTurn, (slice) => {
+      let moved = 0
+      for (const [id, at] of slice) if (this.#recordActivity(id, at.getTime())) moved++
+      return moved
+    })
+  }
+
+  async listUserSessions(userId: string): Promise<Session[]> {
+    const sessions: Session[] = []
+    for (const id of this.#idsByUser.of(userId)) {
+      const stored = this.#sessions.get(id)
+      if (stored !== undefined) sessions.push(toSession(id, stored))
+    }
+    return sessions
+  }
+
+  async deleteExpiredSessions(before: Date, limit: number): Promise<number> {
+    let deleted = 0
+    // Every session is looked at once, from where the last call ended: chunks do not begin at the first one again.
+    for (let left = this.#sessions.size; left > 0 && deleted < limit; left--) {
+      const next = this.#nextToSweep()
+      if (next === null) break
+      const [id, stored] = next
+      if (deadlineOf(stored) < before.getTime() && this.#delete(id)) deleted++
+      if (left % sweepStride === 0) await nextTurn()
+    }
+    if (deleted < limit) this.#sweepCursor = null
+    return deleted
+  }
+
+  #recordActivity(id: SessionId, at: number): boolean {
+    const stored = this.#sessions.get(id)
+    if (stored === undefined || at <= stored.lastActivityAt) return false
+    stored.lastActivityAt = at
+    if (stored.idleTimeout !== null) {
+      const idleDeadline = Math.min(stored.absoluteDeadline, at + stored.idleTimeout)
+      stored.idleDeadline = Math.max(Number(stored.idleDeadline), idleDeadline)
+    }
+    return true
+  }
+
+  #nextToSweep(): [SessionId, StoredSession] | null {
+    this.#sweepCursor ??= this.#sessions.entries()
+    const next = this.#sweepCursor.next()
+    if (!next.done) return next.value
+    this.#sweepCursor = this.#sessions.entries()
+    return this.#sweepCursor.next().value ?? null
+  }
+
+  async deleteAllSessions(): Promise<number> {
+    const deleted = this.#sessions.size
+    this.#sessions.clear()
+    this.#idsByUser.clear()
+    this.#idsByMetadata.clear()
+    return deleted
+  }
+
+  /** Without `oidc_sid` or `oidc_sub` among the pairs it looks at every session. */
+  async deleteSessionsByMetadata(pairs: SessionMetadata): Promise<SessionId[]> {
+    const wanted = Object.entries(pairs)
+    const deleted: SessionId[] = []
+    for (const id of this.#candidates(pairs)) {
+      const metadata = this.#sessions.get(id)?.metadata ?? null
+      if (holdsPairs(metadata, wanted) && this.#delete(id)) deleted.push(id)
+    }
+    return deleted
+  }
+
+  /** Rejects with `GOSESH_ERR_STORE_FULL` past `maxDeviceCodes`. */
+  async createDeviceCode(code: DeviceCode): Promise<boolean> {
+    return this.#deviceCodes.create(code)
+  }
+
+  async getDeviceCode(id: DeviceCodeId): Promise<DeviceCode | null> {
+    return this.#deviceCodes.get(id)
+  }
+
+  async findDeviceCode(userCodeId: UserCodeId): Promise<DeviceCode | null> {
+    return this.#deviceCodes.find(userCodeId)
+  }
+
+  async recordDevicePoll(id: DeviceCodeId, poll: DevicePoll): Promise<boolean> {
+    return this.#deviceCodes.recordPoll(id, poll)
+  }
+
+  async decideDeviceCode(userCodeId: UserCodeId, decision: DeviceCodeDecision): Promise<boolean> {
+    return this.#deviceCodes.decide(userCodeId, decision)
+  }
+
+  async consumeDeviceCode(id: DeviceCodeId): Promise<DeviceCode | null> {
+    return this.#deviceCodes.consume(id)
+  }
+
+  async deleteExpiredDeviceCodes(before: Date, limit: number): Promise<number> {
+    return this.#deviceCodes.deleteExpired(before, limit)
+  }
+
+  /** The sessions among which those with the pairs are. */
+  #candidates(pairs: SessionMetadata): Iterable<SessionId> {
+    const key = keyAmong(indexedKeys, pairs)
+    return key === undefined
+      ? this.#sessions.keys()
+      : this.#idsByMetadata.of(indexText([key, pairs[key] as string]))
+  }
+
+  #delete(id: SessionId): boolean {
+    const stored = this.#sessions.get(id)
+    if (stored === undefined) return false
+    this.#sessions.delete(id)
+    this.#idsByUser.delete(stored.userId, id)
+    for (const pair of pairsOf(stored.metadata, indexedKeys)) this.#idsByMetadata.delete(indexText(pair), id)
+    return true
+  }
+}

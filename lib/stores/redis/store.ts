@@ -1,0 +1,289 @@
+import type {
+  DeviceCode,
+  DeviceCodeDecision,
+  DeviceCodeId,
+  DevicePoll,
+  UserCodeId,
+} from '../../../types/device-code.js'
+import type { Session, SessionId, SessionMetadata } from '../../../types/session.js'
+import type {
+  ActivityRecorder,
+  AllSessionsDeleter,
+  DeviceCodeStore,
+  MetadataSessionsDeleter,
+  SelfExpiring,
+  SessionExtension,
+  SessionLister,
+  SessionStore,
+} from '../../../types/store.js'
+import { GoseshError } from '../../core/errors.js'
+import { userIdOf } from '../../core/user-id.js'
+import { checkDelay, checkObject, checkUpsertUser, type UpsertUser } from '../../core/validation.js'
+import { holdsPairs } from '../shared/metadata.js'
+import { driverOf, type RedisStoreClient } from './client.js'
+import { decodeSession, encodeNumber, encodeSession } from './codec.js'
+import { Connection } from './connection.js'
+import { DeviceCodes } from './device-codes.js'
+import { MetadataIndex } from './metadata-index.js'
+import { checkIndexedMetadata, checkPrefix } from './options.js'
+import {
+  deleteSessions,
+  extendSession,
+  insertValue,
+  peekSessions,
+  readSessions,
+  recordActivity,
+  takeSession,
+  takeSessions,
+  upsertUser,
+} from './scripts.js'
+import { type IndexEntry, isPending, UserIndex } from './user-index.js'
+
+export interface RedisStoreOptions {
+  /** What every key begins with. Default: `gosesh:`. */
+  readonly prefix?: string | undefined
+  /**
+   * Milliseconds for which a session is kept past its deadline, so that a late flush still finds it. At least
+   * 2 × `flushInterval` + `flushTimeout` + `storeTimeout`. Default: 300,000.
+   */
+  readonly grace?: number | undefined
+  /**
+   * Keys of the metadata by which `deleteSessionsByMetadata` finds sessions that were created since the key is named
+   * here, beside `oidc_sid` and `oidc_sub`. Default: none.
+   */
+  readonly indexedMetadata?: readonly string[] | undefined
+  /** For an application with users of its own. Default: an id derived from the auth provider id, kept in Redis. */
+  readonly upsertUser?: UpsertUser | undefined
+}
+
+/** How often a creation starts over because all the user's sessions are deleted at the same time. */
+const maxAttempts = 10
+/** How often `deleteAllSessions` goes through a cluster. Sign-ins meanwhile let every pass find something. */
+const maxPasses = 10
+
+function idOf(entry: IndexEntry): SessionId {
+  return entry.id
+}
+
+/** The session, or `null` also for what is none: nobody is signed in by it. */
+function readableSession(id: SessionId, value: unknown): Session | null {
+  try {
+    return decodeSession(id, value)
+  } catch {
+    return null
+  }
+}
+
+/** Makes a failed clean-up harmless: what it would have removed is without effect and expires by itself. */
+function ignore(): void {}
+
+/**
+ * Sessions in Redis, through a client of ioredis or node-redis, standalone or cluster. Every method rejects with
+ * `GOSESH_ERR_STORE_UNAVAILABLE` if Redis fails or what it holds is no session.
+ */
+export class RedisStore
+  implements
+    SessionStore,
+    ActivityRecorder,
+    SessionLister,
+    AllSessionsDeleter,
+    SelfExpiring,
+    MetadataSessionsDeleter,
+    DeviceCodeStore
+{
+  readonly #connection: Connection
+  readonly #index: UserIndex
+  readonly #metadata: MetadataIndex
+  readonly #deviceCodes: DeviceCodes
+  readonly #prefix: string
+  /** Milliseconds for which a session is kept past its deadline. */
+  readonly expiryGrace: number
+  readonly #upsertUser: UpsertUser | undefined
+
+  /** Throws `GOSESH_ERR_OPTION` on a wrong option and on what is no client. */
+  constructor(client: RedisStoreClient, options: RedisStoreOptions = {}) {
+    const given = checkObject('RedisStore', options, ['prefix', 'grace', 'indexedMetadata', 'upsertUser'])
+    this.#prefix = checkPrefix(given.prefix ?? 'gosesh:')
+    this.expiryGrace = checkDelay('grace', given.grace ?? 300_000)
+    this.#upsertUser = checkUpsertUser(given.upsertUser)
+    this.#connection = new Connection(driverOf(client))
+    this.#index = new UserIndex(this.#connection, this.#prefix, this.expiryGrace)
+    this.#metadata = new MetadataIndex(this.#connection, {
+      prefix: this.#prefix,
+      grace: this.expiryGrace,
+      keys: checkIndexedMetadata(given.indexedMetadata ?? []),
+    })
+    this.#deviceCodes = new DeviceCodes(this.#connection, this.#prefix, this.expiryGrace)
+    // Without a listener an error of the connection ends the process; every command reports its own failure.
+    if (client.listenerCount('error') === 0) client.on('error', () => {})
+  }
+
+  /** The user is kept in Redis without expiry, unless the application has users of its own. */
+  async upsertUser(authProviderId: string): Promise<string> {
+    if (this.#upsertUser !== undefined) return await this.#upsertUser(authProviderId)
+    const userId = userIdOf(authProviderId)
+    await this.#connection.run(upsertUser, [`${this.#prefix}user:${userId}`], [authProviderId])
+    return userId
+  }
+
+  /** Rejects with `GOSESH_ERR_SESSION_EXISTS`. */
+  async createSession(session: Session): Promise<void> {
+    const { id } = session
+    const key = this.#keyOf(id)
+    const deadline = Math.min(session.idleDeadline?.getTime() ?? Infinity, session.absoluteDeadline.getTime())
+    const args = [encodeSession(session), String(deadline + this.expiryGrace)]
+    const entry = this.#index.entryFor(session)
+    const facts = this.#metadata.entriesFor(session)
+    for (let attempt = 1; attempt <= maxAttempts; attempt++) {
+      const [added] = await Promise.all([this.#index.add(entry), this.#metadata.add(facts)])
+      if (Number(await this.#connection.run(insertValue, [key], args)) === 0) {
+        if (added) await this.#withdraw(entry, session.userId)
+        throw new GoseshError('GOSESH_ERR_SESSION_EXISTS')
+      }
+      if (await this.#index.settle(entry)) return
+      // All the user's sessions were deleted meanwhile: this one with them, or else it is created once more.
+      if ((await this.#connection.count(deleteSessions, [key])) === 0) return
+    }
+    throw new GoseshError('GOSESH_ERR_STORE_UNAVAILABLE', {
+      cause: new Error("the user's sessions were being deleted all the time"),
+    })
+  }
+
+  getSession(id: SessionId): Promise<Session | null> {
+    return this.#connection.get(this.#keyOf(id), (value) => decodeSession(id, value))
+  }
+
+  async extendSession(id: SessionId, to: SessionExtension): Promise<boolean> {
+    const lastActivityAt = encodeNumber(to.lastActivityAt.getTime())
+    const args = [String(this.expiryGrace), lastActivityAt, String(to.idleDeadline?.getTime() ?? '')]
+    return Number(await this.#connection.run(extendSession, [this.#keyOf(id)], args)) === 1
+  }
+
+  async deleteSession(id: SessionId): Promise<boolean> {
+    const value = await this.#connection.run(takeSession, [this.#keyOf(id)])
+    if (value === null) return false
+    const session = readableSession(id, value)
+    if (session !== null) await this.#forget([session]).catch(ignore)
+    return true
+  }
+
+  async deleteUserSessions(
+    userId: string,
+    options: { readonly except?: SessionId | undefined } = {},
+  ): Promise<number> {
+    return await this.#deleteCondemned(await this.#index.condemn(userId, options.except))
+  }
+
+  async batchRecordActivity(updates: ReadonlyMap<SessionId, Date>): Promise<number> {
+    const times = Array.from(updates.values(), (at) => encodeNumber(at.getTime()))
+    const keys = this.#keysOf([...updates.keys()])
+    return await this.#connection.count(recordActivity, keys, [String(this.expiryGrace)], times)
+  }
+
+  async listUserSessions(userId: string): Promise<Session[]> {
+    const entries = await this.#index.list(userId)
+    const values = (await this.#connection.runEach(readSessions, this.#keysOf(entries.map(idOf)))).flat()
+    const sessions: Session[] = []
+    const gone: IndexEntry[] = []
+    for (const [i, entry] of entries.entries()) {
+      const session = decodeSession(entry.id, values[i])
+      if (session?.userId === userId) sessions.push(session)
+      else if (!isPending(entry)) gone.push(entry)
+    }
+    await this.#index.remove(gone).catch(ignore)
+    return sessions
+  }
+
+  /** A session that begins while it runs may be deleted or not. */
+  async deleteAllSessions(): Promise<number> {
+    let deleted = 0
+    // In a cluster, keys may move from a master to one that was scanned already; the next pass meets them there.
+    const passes = this.#connection.cluster ? maxPasses : 1
+    for (let pass = 1; pass <= passes; pass++) {
+      const found = await this.#deletePass()
+      deleted += found
+      if (found === 0 && pass > 1) break
+    }
+    return deleted
+  }
+
+  async #deletePass(): Promise<number> {
+    let deleted = 0
+    for await (const entries of this.#index.condemnAll()) deleted += await this.#deleteCondemned(entries)
+    // Also those that no index has any more because Redis evicted it or lost it in a failover.
+    for await (const keys of this.#connection.keys(this.#keyOf(''))) {
+      deleted += await this.#connection.count(deleteSessions, keys)
+    }
+    return deleted
+  }
+
+  /** Rejects with `GOSESH_ERR_OPTION` if none of the pairs has a key that the store finds sessions by. */
+  async deleteSessionsByMetadata(pairs: SessionMetadata): Promise<SessionId[]> {
+    const wanted = Object.entries(pairs)
+    if (wanted.length === 0) return []
+    const ids = await this.#metadata.find(pairs)
+    const values = (await this.#connection.runEach(peekSessions, this.#keysOf(ids))).flat()
+    const sessions = ids
+      .map((id, i) => readableSession(id, values[i]))
+      .filter((session) => session !== null && holdsPairs(session.metadata, wanted)) as Session[]
+    const keys = this.#keysOf(sessions.map(({ id }) => id))
+    const taken = (await this.#connection.runEach(takeSessions, keys)).flat()
+    const deleted = sessions.filter((_, i) => Number(taken[i]) === 1)
+    await this.#forget(deleted).catch(ignore)
+    return deleted.map(({ id }) => id)
+  }
+
+  async createDeviceCode(code: DeviceCode): Promise<boolean> {
+    return await this.#deviceCodes.create(code)
+  }
+
+  async getDeviceCode(id: DeviceCodeId): Promise<DeviceCode | null> {
+    return await this.#deviceCodes.get(id)
+  }
+
+  async findDeviceCode(userCodeId: UserCodeId): Promise<DeviceCode | null> {
+    return await this.#deviceCodes.find(userCodeId)
+  }
+
+  async recordDevicePoll(id: DeviceCodeId, poll: DevicePoll): Promise<boolean> {
+    return await this.#deviceCodes.recordPoll(id, poll)
+  }
+
+  async decideDeviceCode(userCodeId: UserCodeId, decision: DeviceCodeDecision): Promise<boolean> {
+    return await this.#deviceCodes.decide(userCodeId, decision)
+  }
+
+  async consumeDeviceCode(id: DeviceCodeId): Promise<DeviceCode | null> {
+    return await this.#deviceCodes.consume(id)
+  }
+
+  /** 0, and no call: codes expire by themselves. */
+  async deleteExpiredDeviceCodes(): Promise<number> {
+    return 0
+  }
+
+  async #deleteCondemned(entries: readonly IndexEntry[]): Promise<number> {
+    const deleted = await this.#connection.count(deleteSessions, this.#keysOf(entries.map(idOf)))
+    await this.#index.remove(entries)
+    return deleted
+  }
+
+  /** Takes the entry of a refused session out of the index again, unless the session of that id is this user's. */
+  async #withdraw(entry: IndexEntry, userId: string): Promise<void> {
+    const existing = await this.getSession(entry.id)
+    if (existing?.userId !== userId) await this.#index.remove([entry])
+  }
+
+  /** Takes deleted sessions out of the indexes. */
+  async #forget(sessions: readonly Session[]): Promise<void> {
+    await Promise.all([this.#index.removeSessions(sessions), this.#metadata.removeSessions(sessions)])
+  }
+
+  #keysOf(ids: readonly SessionId[]): string[] {
+    return ids.map((id) => this.#keyOf(id))
+  }
+
+  #keyOf(id: SessionId | ''): string {
+    return `${this.#prefix}session:${id}`
+  }
+}

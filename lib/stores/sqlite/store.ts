@@ -1,0 +1,246 @@
+import type {
+  DeviceCode,
+  DeviceCodeDecision,
+  DeviceCodeId,
+  DevicePoll,
+  UserCodeId,
+} from '../../../types/device-code.js'
+import type { Session, SessionId, SessionMetadata } from '../../../types/session.js'
+import type {
+  ActivityRecorder,
+  AllSessionsDeleter,
+  DeviceCodeStore,
+  ExpiredSessionSweeper,
+  MetadataSessionsDeleter,
+  SchemaChecker,
+  SessionExtension,
+  SessionLister,
+  SessionStore,
+} from '../../../types/store.js'
+import { GoseshError } from '../../core/errors.js'
+import { userIdOf } from '../../core/user-id.js'
+import {
+  checkDelay,
+  checkObject,
+  checkUpsertUser,
+  hasMethods,
+  optionError,
+  secretOptionError,
+  type UpsertUser,
+} from '../../core/validation.js'
+import { writeInTurns } from '../shared/in-turns.js'
+import { indexedKeys, keyAmong, parseMetadata } from '../shared/metadata.js'
+import { Connection } from './connection.js'
+import type { SqliteDatabase } from './database.js'
+import { DeviceCodes } from './device-codes.js'
+import { sqliteDeviceCodesPart, sqliteSessionsPart, sqliteUsersPart } from './migrations.js'
+import { type SqliteStatements, sqliteStatements } from './statements.js'
+import { Sweep } from './sweep.js'
+
+export interface SqliteStoreOptions {
+  /**
+   * Milliseconds that a call waits for another connection's lock, then `GOSESH_ERR_STORE_UNAVAILABLE`. The whole
+   * process waits. Default: 1,000.
+   */
+  readonly busyTimeout?: number | undefined
+  /** Begins the name of every table and index. Default: `gosesh_`. */
+  readonly tablePrefix?: string | undefined
+  /** Finds or makes the user in the application's own table; then there is no users table here. Default: there is. */
+  readonly upsertUser?: UpsertUser | undefined
+}
+
+/** A row of the sessions; integers are `bigint` if the application told the driver so. */
+interface SessionRow {
+  readonly id: string
+  readonly user_id: string
+  readonly created_at: number | bigint
+  readonly last_activity_at: number | bigint
+  readonly idle_timeout: number | bigint | null
+  readonly idle_deadline: number | bigint | null
+  readonly absolute_deadline: number | bigint
+  readonly metadata: string | null
+}
+
+function toSession(row: SessionRow): Session {
+  return {
+    id: row.id as SessionId,
+    userId: row.user_id,
+    createdAt: new Date(Number(row.created_at)),
+    lastActivityAt: new Date(Number(row.last_activity_at)),
+    idleTimeout: row.idle_timeout === null ? null : Number(row.idle_timeout),
+    idleDeadline: row.idle_deadline === null ? null : new Date(Number(row.idle_deadline)),
+    absoluteDeadline: new Date(Number(row.absolute_deadline)),
+    metadata: parseMetadata(row.metadata),
+  }
+}
+
+function checkDatabase(value: unknown): SqliteDatabase {
+  if (hasMethods(value, ['prepare', 'exec'])) return value as SqliteDatabase
+  throw secretOptionError('database', value, 'an open database of better-sqlite3, libsql or node:sqlite')
+}
+
+function checkPrefix(value: unknown): string {
+  if (typeof value === 'string' && /^(?!sqlite_)[a-z_][a-z0-9_]{0,39}$/i.test(value)) return value
+  throw optionError(
+    'tablePrefix',
+    value,
+    'letters, digits and _, at most 40, beginning with neither a digit nor sqlite_',
+  )
+}
+
+/** Few enough for requests to be served between two statements, enough to share the cost of a transaction. */
+const sessionsPerTurn = 100
+
+/**
+ * Sessions in a SQLite database of this machine. Every method rejects with `GOSESH_ERR_STORE_UNAVAILABLE` if SQLite
+ * fails, and with `GOSESH_ERR_STORE_SCHEMA` if `migrate` has not run. A call holds the event loop while it lasts:
+ * the drivers are synchronous.
+ */
+export class SqliteStore
+  implements
+    SessionStore,
+    ActivityRecorder,
+    SessionLister,
+    ExpiredSessionSweeper,
+    AllSessionsDeleter,
+    MetadataSessionsDeleter,
+    SchemaChecker,
+    DeviceCodeStore
+{
+  readonly #connection: Connection
+  readonly #sql: SqliteStatements
+  readonly #upsertUser: SqliteStoreOptions['upsertUser']
+  readonly #sweep: Sweep
+  readonly #deviceCodes: DeviceCodes
+
+  /** The database stays the application's to close. Throws `GOSESH_ERR_OPTION` on a wrong argument. */
+  constructor(database: SqliteDatabase, options: SqliteStoreOptions = {}) {
+    const given = checkObject('SqliteStore', options, ['busyTimeout', 'tablePrefix', 'upsertUser'])
+    const tablePrefix = checkPrefix(given.tablePrefix ?? 'gosesh_')
+    this.#upsertUser = checkUpsertUser(given.upsertUser)
+    this.#sql = sqliteStatements(tablePrefix)
+    const parts = [sqliteSessionsPart(tablePrefix), sqliteDeviceCodesPart(tablePrefix)]
+    if (this.#upsertUser === undefined) parts.push(sqliteUsersPart(tablePrefix))
+    this.#connection = new Connection(checkDatabase(database), {
+      busyTimeout: checkDelay('busyTimeout', given.busyTimeout ?? 1_000),
+      tablePrefix,
+      parts,
+    })
+    this.#sweep = new Sweep(this.#connection, this.#sql)
+    this.#deviceCodes = new DeviceCodes(this.#connection, tablePrefix)
+  }
+
+  /** Makes the tables or brings them up to date. Idempotent, even if several processes start at once. */
+  async migrate(): Promise<void> {
+    this.#connection.migrate()
+  }
+
+  /** Rejects with `GOSESH_ERR_STORE_SCHEMA` if `migrate` has something to do. */
+  async checkSchema(): Promise<void> {
+    this.#connection.checkSchema()
+  }
+
+  async upsertUser(authProviderId: string): Promise<string> {
+    if (this.#upsertUser !== undefined) return this.#upsertUser(authProviderId)
+    const [row] = this.#connection.returning(this.#sql.upsertUser, userIdOf(authProviderId), authProviderId)
+    return (row as { id: string }).id
+  }
+
+  /** Rejects with `GOSESH_ERR_SESSION_EXISTS` if the id exists. */
+  async createSession(session: Session): Promise<void> {
+    const created = this.#connection.run(
+      this.#sql.createSession,
+      session.id,
+      session.userId,
+      session.createdAt.getTime(),
+      session.lastActivityAt.getTime(),
+      session.idleTimeout,
+      session.idleDeadline?.getTime() ?? null,
+      session.absoluteDeadline.getTime(),
+      session.metadata === null ? null : JSON.stringify(session.metadata),
+    )
+    if (created === 0) throw new GoseshError('GOSESH_ERR_SESSION_EXISTS')
+  }
+
+  async getSession(id: SessionId): Promise<Session | null> {
+    const row = this.#connection.get(this.#sql.getSession, id) as SessionRow | undefined
+    return row === undefined ? null : toSession(row)
+  }
+
+  async extendSession(id: SessionId, to: SessionExtension): Promise<boolean> {
+    const idleDeadline = to.idleDeadline?.getTime() ?? null
+    return this.#connection.run(this.#sql.extendSession, to.lastActivityAt.getTime(), idleDeadline, id) === 1
+  }
+
+  async deleteSession(id: SessionId): Promise<boolean> {
+    return this.#connection.run(this.#sql.deleteSession, id) === 1
+  }
+
+  async deleteUserSessions(
+    userId: string,
+    options: { readonly except?: SessionId | undefined } = {},
+  ): Promise<number> {
+    return this.#connection.run(this.#sql.deleteUserSessions, userId, options.except ?? null)
+  }
+
+  /** In turns of the event loop, each a statement of its own. */
+  async batchRecordActivity(updates: ReadonlyMap<SessionId, Date>): Promise<number> {
+    return await writeInTurns(updates, sessionsPerTurn, (slice) => {
+      const times = Object.fromEntries(slice.map(([id, at]) => [id, at.getTime()]))
+      return this.#connection.runUnsynced(this.#sql.batchRecordActivity, JSON.stringify(times))
+    })
+  }
+
+  async listUserSessions(userId: string): Promise<Session[]> {
+    return (this.#connection.all(this.#sql.listUserSessions, userId) as SessionRow[]).map(toSession)
+  }
+
+  /** Looks at the whole table, in turns of the event loop. */
+  async deleteExpiredSessions(before: Date, limit: number): Promise<number> {
+    return this.#sweep.deleteExpired(before.getTime(), limit)
+  }
+
+  async deleteAllSessions(): Promise<number> {
+    return this.#connection.run(this.#sql.deleteAllSessions)
+  }
+
+  /** Without `oidc_sid` or `oidc_sub` among the pairs it reads the whole table, in one statement. */
+  async deleteSessionsByMetadata(pairs: SessionMetadata): Promise<SessionId[]> {
+    if (Object.keys(pairs).length === 0) return []
+    const key = keyAmong(indexedKeys, pairs)
+    const json = JSON.stringify(pairs)
+    const rows =
+      key === undefined
+        ? this.#connection.returning(this.#sql.deleteByMetadata, json)
+        : this.#connection.returning(this.#sql.deleteByFact[key], pairs[key] as string, json)
+    return (rows as Pick<SessionRow, 'id'>[]).map(({ id }) => id as SessionId)
+  }
+
+  async createDeviceCode(code: DeviceCode): Promise<boolean> {
+    return this.#deviceCodes.create(code)
+  }
+
+  async getDeviceCode(id: DeviceCodeId): Promise<DeviceCode | null> {
+    return this.#deviceCodes.get(id)
+  }
+
+  async findDeviceCode(userCodeId: UserCodeId): Promise<DeviceCode | null> {
+    return this.#deviceCodes.find(userCodeId)
+  }
+
+  async recordDevicePoll(id: DeviceCodeId, poll: DevicePoll): Promise<boolean> {
+    return this.#deviceCodes.recordPoll(id, poll)
+  }
+
+  async decideDeviceCode(userCodeId: UserCodeId, decision: DeviceCodeDecision): Promise<boolean> {
+    return this.#deviceCodes.decide(userCodeId, decision)
+  }
+
+  async consumeDeviceCode(id: DeviceCodeId): Promise<DeviceCode | null> {
+    return this.#deviceCodes.consume(id)
+  }
+
+  async deleteExpiredDeviceCodes(before: Date, limit: number): Promise<number> {
+    return this.#deviceCodes.deleteExpired(before.getTime(), limit)
+  }
+}
