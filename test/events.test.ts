@@ -260,7 +260,7 @@ t.test('which expired sessions were logged is kept for a thousand', async (t) =>
   const logger = recordingLogger()
   const events = new SessionEvents(() => logger)
   const expire = (i: number) =>
-    events.ended({ reason: 'expired', sessionId: `${i}` as SessionId, userId: 'ada', except: null })
+    events.sessionEnded({ reason: 'expired', sessionId: `${i}` as SessionId, userId: 'ada', except: null })
   for (let i = 0; i <= 1_000; i++) expire(i)
   expire(1_000)
   t.equal(logger.lines.length, 1_001)

@@ -1,4 +1,4 @@
-import type { DeviceCode, DeviceCodeDecision, DeviceCodeId, DevicePoll, UserCodeId } from './device-code.js'
+import type { DeviceCodeStore } from './device-code.js'
 import type { Session, SessionId, SessionMetadata } from './session.js'
 
 /** Where `extendSession` moves a session: forward only. */
@@ -83,22 +83,6 @@ export interface SchemaChecker {
 }
 
 /** Capability that device authorization of `gosesh/oauth` needs. */
-export interface DeviceCodeStore {
-  /** Inserts; resolves `false`, and changes nothing, if either id is taken. */
-  createDeviceCode(code: DeviceCode): Promise<boolean>
-  /** Resolves the code, or `null` if it is absent. It may return one that has expired. */
-  getDeviceCode(id: DeviceCodeId): Promise<DeviceCode | null>
-  /** As `getDeviceCode`, by the code that a person types. */
-  findDeviceCode(userCodeId: UserCodeId): Promise<DeviceCode | null>
-  /** Keeps the later time of a poll, and the longer interval. Resolves with false if there is no such code. */
-  recordDevicePoll(id: DeviceCodeId, poll: DevicePoll): Promise<boolean>
-  /** Approves a pending code, or with `null` denies it; resolves `true` for one caller only. */
-  decideDeviceCode(userCodeId: UserCodeId, decision: DeviceCodeDecision): Promise<boolean>
-  /** Deletes the code and resolves it, to one caller only; `null` for all others. */
-  consumeDeviceCode(id: DeviceCodeId): Promise<DeviceCode | null>
-  /**
-   * Deletes up to `limit` codes whose `expiresAt` lies before `before`; fewer than `limit` means that it is done. A
-   * store whose codes vanish by themselves resolves 0.
-   */
-  deleteExpiredDeviceCodes(before: Date, limit: number): Promise<number>
+export interface DeviceCodeProvider {
+  readonly deviceCodes: DeviceCodeStore
 }

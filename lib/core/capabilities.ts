@@ -1,7 +1,8 @@
+import type { DeviceCodeStore } from '../../types/device-code.js'
 import type {
   ActivityRecorder,
   AllSessionsDeleter,
-  DeviceCodeStore,
+  DeviceCodeProvider,
   ExpiredSessionSweeper,
   MetadataSessionsDeleter,
   SchemaChecker,
@@ -12,7 +13,7 @@ import { GoseshError } from './errors.js'
 import { hasMethods } from './validation.js'
 
 /** The optional methods of a store, each with the interface that it belongs to. */
-interface CapabilityMethods extends Record<keyof DeviceCodeStore, DeviceCodeStore> {
+interface CapabilityMethods {
   batchRecordActivity: ActivityRecorder
   listUserSessions: SessionLister
   deleteExpiredSessions: ExpiredSessionSweeper
@@ -38,5 +39,28 @@ export function requireCapability<M extends keyof CapabilityMethods>(
   if (hasCapability(store, method)) return store
   throw new GoseshError('GOSESH_ERR_STORE_CAPABILITY', {
     message: `${neededBy} needs a store with the method ${method}`,
+  })
+}
+
+/** The methods of `store.deviceCodes`. */
+export const deviceCodeMethods = [
+  'createDeviceCode',
+  'getDeviceCode',
+  'findDeviceCode',
+  'recordDevicePoll',
+  'decideDeviceCode',
+  'consumeDeviceCode',
+  'deleteExpiredDeviceCodes',
+] as const satisfies readonly (keyof DeviceCodeStore)[]
+
+/** The store's `deviceCodes`; throws `GOSESH_ERR_STORE_CAPABILITY` if it has none, or if that lacks a method. */
+export function requireDeviceCodes(
+  { deviceCodes }: SessionStore & Partial<DeviceCodeProvider>,
+  neededBy: string,
+): DeviceCodeStore {
+  const missing = deviceCodeMethods.find((method) => !hasMethods(deviceCodes, [method]))
+  if (missing === undefined) return deviceCodes as DeviceCodeStore
+  throw new GoseshError('GOSESH_ERR_STORE_CAPABILITY', {
+    message: `${neededBy} needs a store with the method deviceCodes.${missing}`,
   })
 }

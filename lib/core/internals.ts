@@ -1,13 +1,13 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { CreateSessionOptions } from '../../types/options.js'
 import type { Session, SessionToken } from '../../types/session.js'
-import type { SessionStore } from '../../types/store.js'
+import type { DeviceCodeProvider, SessionStore } from '../../types/store.js'
 import { GoseshError } from './errors.js'
 
 /** What the plugin lends to `gosesh/oauth` beside the public API. */
 export interface Internals {
-  /** Calls the store within the bounds of gosesh's own calls; rejects with a `GoseshError`. */
-  callStore<T>(method: string, call: (store: SessionStore) => Promise<T>): Promise<T>
+  /** The store within the limits of gosesh's own calls. Throws `GOSESH_ERR_NOT_READY` until the store is known. */
+  readonly store: SessionStore & Partial<DeviceCodeProvider>
   /** As `app.gosesh.createSession`. If `confirm` rejects, the new session is deleted again, and no other one has ended. */
   createSession(
     userId: string,

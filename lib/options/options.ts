@@ -21,12 +21,12 @@ import {
   secretOptionError,
 } from '../core/validation.js'
 import { cookieCredential } from '../credentials/cookie.js'
-import type { SessionPolicy } from '../session/policy.js'
+import type { Context } from '../session/context.js'
 import { MemoryStore } from '../stores/memory/store.js'
 import { checkClearSiteData, checkOrigins, checkPolicy } from './policy-options.js'
 
 /** Options as the plugin uses them: checked, complete and frozen. */
-export interface Settings extends SessionPolicy {
+export interface Settings extends Pick<Context, 'notBefore' | 'maxAge' | 'maxSessionsPerUser'> {
   readonly store:
     | SessionStore
     | Promise<SessionStore>

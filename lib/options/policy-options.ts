@@ -1,6 +1,6 @@
 import type { ClearSiteDataType, GoseshOptions, SessionLimitOptions } from '../../types/options.js'
 import { checkCount, checkLifetime, checkObject, optionError, parseDate } from '../core/validation.js'
-import type { SessionPolicy } from '../session/policy.js'
+import type { Context } from '../session/context.js'
 
 const clearSiteDataTypes: readonly unknown[] = [
   'cache',
@@ -63,7 +63,11 @@ function checkNotBefore(value: unknown): number {
 }
 
 /** The options that hold for every session; throws `GOSESH_ERR_OPTION`. */
-export function checkPolicy({ maxSessionsPerUser, notBefore, maxAge }: GoseshOptions): SessionPolicy {
+export function checkPolicy({
+  maxSessionsPerUser,
+  notBefore,
+  maxAge,
+}: GoseshOptions): Pick<Context, 'notBefore' | 'maxAge' | 'maxSessionsPerUser'> {
   return Object.freeze({
     maxSessionsPerUser: checkSessionLimit(maxSessionsPerUser),
     notBefore: checkNotBefore(notBefore),

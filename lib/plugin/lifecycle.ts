@@ -1,58 +1,52 @@
 import type { FastifyInstance } from 'fastify'
-import type { SelfExpiring, SessionStore } from '../../types/store.js'
+import type { ActivityTracker } from '../../types/activity.js'
+import type { Logger } from '../../types/options.js'
+import type { SessionStore } from '../../types/store.js'
 import { ActivityFlusher, PublicTracker } from '../activity/flusher.js'
 import { hasCapability, requireCapability } from '../core/capabilities.js'
+import { GoseshError } from '../core/errors.js'
 import { isPromise } from '../core/timing.js'
 import { checkLogger, checkStore, type Settings } from '../options/options.js'
-import { StoreCalls } from '../session/bounded-store.js'
+import { BoundedStore } from '../session/bounded-store.js'
+import type { Context, ContextSource, Tracking } from '../session/context.js'
 import { SessionEvents } from '../session/events.js'
-import type { Runtime } from '../session/runtime.js'
 import { Sweeper } from '../session/sweeper.js'
-import { MemoryStore } from '../stores/memory/store.js'
 import { checkSchema } from './schema-check.js'
+import { flushMargin, warnOfSettings } from './warnings.js'
 
 const minSweepGrace = 5 * 60_000
 const defaultSweepInterval = 10 * 60_000
 
-/**
- * Milliseconds in which activity is in the store for certain, while the store answers, counted from the arrival of the
- * request: it is recorded once the session has been read.
- */
-function flushMargin({ activityTracking, storeTimeout }: Settings): number {
-  if (activityTracking === null) return 0
-  return 2 * activityTracking.flushInterval + activityTracking.flushTimeout + storeTimeout
-}
-
-/** The lifetimes of `app.gosesh.createSession`: of the first credential that its client keeps itself, else of the first. */
-function defaultLifetime({ credentials }: Settings): Runtime['defaultLifetime'] {
-  const found = credentials.find((credential) => credential.write === undefined) ?? credentials[0]
-  const { idleTimeout, absoluteTimeout } = found as NonNullable<typeof found>
-  return { idleTimeout, absoluteTimeout }
-}
-
-/** Builds what sessions are handled with, starts what runs by itself, and stops it. */
-export class Lifecycle {
-  readonly runtime: Runtime
+/** Builds the context, starts what runs by itself, and stops it. */
+export class Lifecycle implements ContextSource {
+  readonly events: SessionEvents
   readonly #settings: Settings
+  #log: Logger
+  #context: Context | null = null
   #flusher: ActivityFlusher | null = null
+  #tracker: PublicTracker | null = null
   #sweeper: Sweeper | null = null
   #sweepInterval: number | null = null
 
   constructor(app: FastifyInstance, settings: Settings) {
-    const { store, clock, refreshInterval, notBefore, maxAge, maxSessionsPerUser } = settings
+    const { store } = settings
     this.#settings = settings
+    this.#log = app.log
+    this.events = new SessionEvents(() => this.#log)
     // Awaited in `onReady`; a rejection until then is not an unhandled one.
     if (isPromise(store)) store.then(undefined, () => {})
-    this.runtime = {
-      clock,
-      refreshInterval,
-      defaultLifetime: defaultLifetime(settings),
-      policy: { notBefore, maxAge, maxSessionsPerUser },
-      events: new SessionEvents(() => this.runtime.log),
-      log: app.log,
-      calls: typeof store === 'function' || isPromise(store) ? null : new StoreCalls(store, settings),
-      tracking: null,
+    else if (typeof store !== 'function') {
+      this.#context = this.#buildContext(new BoundedStore(store, settings), null)
     }
+  }
+
+  get context(): Context {
+    if (this.#context === null) throw new GoseshError('GOSESH_ERR_NOT_READY')
+    return this.#context
+  }
+
+  get activityTracker(): ActivityTracker | null {
+    return this.#tracker
   }
 
   /** Milliseconds; `null` if nothing is swept, and until the store is known. */
@@ -62,22 +56,20 @@ export class Lifecycle {
 
   /** `onReady`: every plugin has loaded, so what the options ask the instance for is there. */
   async start(app: FastifyInstance): Promise<void> {
-    const { store, logger } = this.#settings
-    this.runtime.log = checkLogger(typeof logger === 'function' ? logger(app) : logger)
-    this.runtime.calls ??= new StoreCalls(
-      checkStore(await (typeof store === 'function' ? store(app) : store)),
-      this.#settings,
-    )
-    const { calls } = this.runtime
-    await checkSchema(calls, this.runtime.log)
-    if (this.#settings.maxSessionsPerUser !== null) {
-      requireCapability(calls.store, 'listUserSessions', 'The option maxSessionsPerUser')
+    const { store: given, logger, maxSessionsPerUser } = this.#settings
+    this.#log = checkLogger(typeof logger === 'function' ? logger(app) : logger)
+    const store =
+      this.#context?.store ??
+      new BoundedStore(checkStore(await (typeof given === 'function' ? given(app) : given)), this.#settings)
+    await checkSchema(store, this.#log)
+    if (maxSessionsPerUser !== null) {
+      requireCapability(store, 'listUserSessions', 'The option maxSessionsPerUser')
     }
-    this.#warnOfNotBefore()
-    this.#warnOfMemory(calls.store)
-    // Both are built before either is started: what lacks a capability leaves no timer behind.
-    this.#flusher = this.#buildFlusher(calls)
-    this.#sweeper = this.#buildSweeper(calls)
+    warnOfSettings(this.#settings, store.raw, this.#log)
+    // Both are built before either is started: if the store lacks a capability, no timer is left behind.
+    this.#flusher = this.#buildFlusher(store.raw)
+    this.#sweeper = this.#buildSweeper(store)
+    this.#context = this.#buildContext(store, this.#flusher)
     this.#flusher?.start()
     this.#sweeper?.start()
   }
@@ -87,62 +79,50 @@ export class Lifecycle {
     await Promise.all([this.#flusher?.stop(), this.#sweeper?.stop()])
   }
 
-  #buildFlusher({ store }: StoreCalls): ActivityFlusher | null {
+  #buildContext(store: BoundedStore, flusher: ActivityFlusher | null): Context {
+    const { clock, refreshInterval, notBefore, maxAge, maxSessionsPerUser } = this.#settings
+    const tracking: Tracking | null =
+      flusher === null ? null : { pending: flusher, margin: flushMargin(this.#settings) }
+    return {
+      store,
+      clock,
+      log: this.#log,
+      tracking,
+      defaultLifetime: defaultLifetime(this.#settings),
+      refreshInterval,
+      notBefore,
+      maxAge,
+      maxSessionsPerUser,
+    }
+  }
+
+  #buildFlusher(store: SessionStore): ActivityFlusher | null {
     const { activityTracking, clock } = this.#settings
     if (activityTracking === null) return null
     const recorder = requireCapability(store, 'batchRecordActivity', 'The option activityTracking')
-    const flusher = new ActivityFlusher(recorder, activityTracking, clock, this.runtime.log)
-    const margin = flushMargin(this.#settings)
-    this.runtime.tracking = { tracker: new PublicTracker(flusher), pending: flusher, margin }
-    this.#warnOfShortIdleTimeouts(margin)
-    this.#warnOfShortGrace(recorder, margin)
+    const flusher = new ActivityFlusher(recorder, activityTracking, clock, this.#log)
+    this.#tracker = new PublicTracker(flusher)
     return flusher
   }
 
-  #buildSweeper(calls: StoreCalls): Sweeper | null {
+  #buildSweeper(store: BoundedStore): Sweeper | null {
     const { sweepInterval, clock, storeTimeout } = this.#settings
     if (sweepInterval === null) return null
-    if (sweepInterval === undefined && !hasCapability(calls.store, 'deleteExpiredSessions')) return null
-    const store = requireCapability(calls.store, 'deleteExpiredSessions', 'The option sweepInterval')
+    if (sweepInterval === undefined && !hasCapability(store, 'deleteExpiredSessions')) return null
     const sweep = {
       interval: sweepInterval ?? defaultSweepInterval,
       grace: Math.max(minSweepGrace, flushMargin(this.#settings)),
       stopTimeout: storeTimeout,
     }
     this.#sweepInterval = sweep.interval
-    return new Sweeper(new StoreCalls(store, this.#settings), sweep, clock, this.runtime.log)
+    const expiring = requireCapability(store, 'deleteExpiredSessions', 'The option sweepInterval')
+    return new Sweeper(expiring, sweep, clock, this.#log)
   }
+}
 
-  #warnOfNotBefore(): void {
-    const { notBefore, clock } = this.#settings
-    if (notBefore <= clock.now()) return
-    const details = { notBefore: new Date(notBefore).toISOString() }
-    this.runtime.log.warn(details, 'notBefore is in the future: until then every session is refused')
-  }
-
-  #warnOfMemory(store: SessionStore): void {
-    if (!(store instanceof MemoryStore) || process.env.NODE_ENV !== 'production') return
-    this.runtime.log.warn(
-      {},
-      'sessions are in the memory of this process: a restart ends them, and other processes do not see them; set the option store',
-    )
-  }
-
-  #warnOfShortGrace({ expiryGrace }: SessionStore & Partial<SelfExpiring>, margin: number): void {
-    if (expiryGrace === undefined || expiryGrace >= margin) return
-    this.runtime.log.warn(
-      { expiryGrace, margin },
-      'the store forgets sessions sooner after their deadline than a flush may come; raise its grace to 2 × flushInterval + flushTimeout + storeTimeout',
-    )
-  }
-
-  #warnOfShortIdleTimeouts(margin: number): void {
-    for (const { name, idleTimeout } of this.#settings.credentials) {
-      if (idleTimeout === null || idleTimeout > margin) continue
-      this.runtime.log.warn(
-        { credential: name, idleTimeout, margin },
-        'idleTimeout is within 2 × flushInterval + flushTimeout + storeTimeout, so every request writes to the store; shorten flushInterval',
-      )
-    }
-  }
+/** The lifetimes of `app.gosesh.createSession`: of the first credential that its client keeps itself, else of the first. */
+function defaultLifetime({ credentials }: Settings): Context['defaultLifetime'] {
+  const found = credentials.find((credential) => credential.write === undefined) ?? credentials[0]
+  const { idleTimeout, absoluteTimeout } = found as NonNullable<typeof found>
+  return { idleTimeout, absoluteTimeout }
 }

@@ -5,7 +5,7 @@ import type { SessionEvents } from '../session/events.js'
 
 const safeMethods = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE'])
 
-export interface CrossOriginSettings {
+export interface OriginSettings {
   readonly trustedOrigins: readonly string[]
   readonly dangerouslyAllowCrossOriginRequests: boolean
 }
@@ -16,14 +16,14 @@ function isUnsafe(request: FastifyRequest): boolean {
 }
 
 /**
- * Knows the requests of unsafe methods that a browser sent from a page of another origin: by `Sec-Fetch-Site`, and by
- * `Origin` if a browser does not send that. A client that sends neither header is no browser.
+ * Refuses requests of unsafe methods that a browser sent from a page of another origin. It decides by `Sec-Fetch-Site`,
+ * and by `Origin` if a browser does not send that. A client that sends neither header is not a browser.
  */
-export class CrossOriginPolicy {
+export class OriginCheck {
   readonly #trusted: ReadonlySet<string>
   readonly #allowAll: boolean
 
-  constructor({ trustedOrigins, dangerouslyAllowCrossOriginRequests }: CrossOriginSettings) {
+  constructor({ trustedOrigins, dangerouslyAllowCrossOriginRequests }: OriginSettings) {
     this.#trusted = new Set(trustedOrigins)
     this.#allowAll = dangerouslyAllowCrossOriginRequests
   }
@@ -54,7 +54,7 @@ function isOwnOrigin(origin: string, request: FastifyRequest): boolean {
   return origin.toLowerCase() === `${request.protocol}://${request.host}`.toLowerCase()
 }
 
-/** The error for a request that is refused, told of as a security event. */
+/** The error for a refused request, published as a security event. */
 export function crossOriginError(
   request: FastifyRequest,
   session: Session | null,

@@ -8,53 +8,42 @@ import { internals } from '../core/internals.js'
 import { verifiedBy } from '../core/verified-by.js'
 import { effectivePolicy } from '../options/effective-policy.js'
 import { parseOptions } from '../options/options.js'
-import { SessionEnder } from '../session/ender.js'
-import { Manager } from '../session/manager.js'
-import { storeCalls } from '../session/runtime.js'
-import { SessionStarter } from '../session/starter.js'
-import { Verifier } from '../session/verifier.js'
+import { createServices } from '../session/services.js'
+import { Sessions } from '../session/sessions.js'
 import { Lifecycle } from './lifecycle.js'
 import { RequestGuard } from './on-request.js'
 import { addCacheHeaders, noteRefusal, refused } from './on-send.js'
-import { CrossOriginPolicy, crossOriginError, isCrossOrigin } from './origin-check.js'
+import { crossOriginError, isCrossOrigin, OriginCheck } from './origin-check.js'
 import { ReplySigner, replyState } from './reply.js'
-import { RoutePolicies } from './route-options.js'
+import { RouteOptionsParser } from './route-options.js'
 
 async function registerSessions(app: FastifyInstance, options: GoseshOptions): Promise<void> {
   if (app.hasDecorator('gosesh')) throw new GoseshError('GOSESH_ERR_REGISTERED_TWICE')
   const settings = parseOptions(options, app)
-  const { credentials, clock, bindSessionToLog, clearSiteData } = settings
-  const usesCookies = credentials.some((credential) => credential.header.toLowerCase() === 'cookie')
+  const usesCookies = settings.credentials.some((credential) => credential.header.toLowerCase() === 'cookie')
   if (usesCookies && !app.hasPlugin('@fastify/cookie')) await app.register(cookie)
 
   const lifecycle = new Lifecycle(app, settings)
-  const { runtime } = lifecycle
-  const { events } = runtime
-  const crossOrigin = new CrossOriginPolicy(settings)
-  const verifier = new Verifier(runtime)
-  const ender = new SessionEnder(runtime)
-  const starter = new SessionStarter(runtime, ender)
-  const policy = effectivePolicy(settings, () => lifecycle.sweepInterval)
-  const manager = new Manager(runtime, { verifier, starter, ender }, policy)
-  const routePolicies = new RoutePolicies(settings.requireByDefault)
-  const guard = new RequestGuard({
-    routePolicies,
-    manager,
-    credentials,
-    verifier,
-    clock,
-    events,
-    crossOrigin,
-    bindSessionToLog,
-  })
-  const signer = new ReplySigner({ manager, credentials, starter, ender, events, crossOrigin, clearSiteData })
+  const { events } = lifecycle
+  const services = createServices(lifecycle, events)
+  const sessions = new Sessions(
+    lifecycle,
+    services,
+    effectivePolicy(settings, () => lifecycle.sweepInterval),
+  )
+  const originCheck = new OriginCheck(settings)
+  const routes = new RouteOptionsParser(settings.requireByDefault)
+  const guard = new RequestGuard(settings, services, sessions, originCheck, routes)
+  const signer = new ReplySigner(settings, services, originCheck)
 
-  app.decorate('gosesh', manager)
+  app.decorate('gosesh', sessions)
   app.decorate(internals, {
-    callStore: (method, call) => storeCalls(runtime).run(method, call),
+    get store() {
+      return lifecycle.context.store
+    },
     createSession: (userId, createOptions, confirm) =>
-      events.ofSignIn({ userId, credential: null }, {}, () =>
-        starter.start(userId, createOptions, { deliver: confirm }),
+      events.signIn({ userId, credential: null }, {}, () =>
+        services.creator.create(userId, createOptions, { deliver: confirm }),
       ),
     refuseCrossOrigin(request, origins) {
       if (isCrossOrigin(request, new Set(origins))) throw crossOriginError(request, request.session, events)
@@ -76,12 +65,12 @@ async function registerSessions(app: FastifyInstance, options: GoseshOptions): P
     return signer.signOut(this, signOutOptions)
   })
 
-  app.addHook('onRoute', (route) => void routePolicies.of(route.config?.session))
+  app.addHook('onRoute', (route) => void routes.parse(route.config?.session))
   app.addHook('onRequest', guard.onRequest)
   app.addHook('onError', noteRefusal)
   app.addHook('onSend', addCacheHeaders)
   app.addHook('onReady', () => lifecycle.start(app))
-  app.addHook('onClose', async () => void (await Promise.all([lifecycle.stop(), ender.stop()])))
+  app.addHook('onClose', async () => void (await Promise.all([lifecycle.stop(), services.deleter.stop()])))
 }
 
 export const plugin: FastifyPluginAsync<GoseshOptions> = fp(registerSessions, {

@@ -1,19 +1,19 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Credential } from '../../types/credential.js'
-import type { SessionManager } from '../../types/manager.js'
-import type { ClearSiteDataType, SignInOptions, SignOutOptions } from '../../types/options.js'
+import type { SignInOptions, SignOutOptions } from '../../types/options.js'
 import type { Session, SessionId, SessionToken } from '../../types/session.js'
 import { GoseshError } from '../core/errors.js'
 import { sessionIdOf } from '../core/token.js'
 import { checkBoolean, checkObject } from '../core/validation.js'
 import { isAmbient } from '../core/verified-by.js'
 import { readToken, resolveCredential } from '../credentials/resolve.js'
-import type { SessionEnder } from '../session/ender.js'
-import type { SessionEvents, StartedSession } from '../session/events.js'
+import type { Settings } from '../options/options.js'
+import type { CreatedSession } from '../session/events.js'
 import { createSessionKeys, sessionLifetime } from '../session/input.js'
-import type { SessionStarter } from '../session/starter.js'
+import type { SessionServices } from '../session/services.js'
+import { sessionOf } from '../session/verifier.js'
 import { forbidCaching, varyBy } from './cache-headers.js'
-import { type CrossOriginPolicy, crossOriginError } from './origin-check.js'
+import { crossOriginError, type OriginCheck } from './origin-check.js'
 
 /** What `signIn` and `signOut` have done on a reply so far. */
 export interface ReplyState {
@@ -58,38 +58,34 @@ function checkDeliverable(reply: FastifyReply): void {
   throw new GoseshError('GOSESH_ERR_REPLY_SENT', { message, statusCode: 400 })
 }
 
-/** What the signer hands its work to. */
-export interface SignerParts {
-  readonly manager: SessionManager
-  readonly credentials: readonly Credential[]
-  readonly starter: SessionStarter
-  readonly ender: SessionEnder
-  readonly events: SessionEvents
-  readonly crossOrigin: CrossOriginPolicy
-  readonly clearSiteData: readonly ClearSiteDataType[]
-}
-
 /** `reply.signIn` and `reply.signOut`. */
 export class ReplySigner {
-  readonly #parts: SignerParts
+  readonly #settings: Settings
+  readonly #services: SessionServices
+  readonly #originCheck: OriginCheck
   #warnedOfTransport = false
 
-  constructor(parts: SignerParts) {
-    this.#parts = parts
+  constructor(settings: Settings, services: SessionServices, originCheck: OriginCheck) {
+    this.#settings = settings
+    this.#services = services
+    this.#originCheck = originCheck
   }
 
   async signIn(reply: FastifyReply, userId: string, options: SignInOptions = {}): Promise<Session> {
     checkObject('signIn', options, [...createSessionKeys, 'allowCrossOrigin', 'persistent'])
     const allowCrossOrigin = checkBoolean('signIn.allowCrossOrigin', options.allowCrossOrigin ?? false)
     checkBoolean('signIn.persistent', options.persistent ?? true)
-    const { credentials, crossOrigin, events } = this.#parts
+    const { credentials } = this.#settings
+    const { events } = this.#services
     const writer = credentials.find((credential) => credential.write !== undefined)
     if (writer === undefined) throw new GoseshError('GOSESH_ERR_CREDENTIAL_NOT_WRITABLE')
     const { request } = reply
-    if (!allowCrossOrigin && crossOrigin.refuses(request)) throw crossOriginError(request, null, events)
+    if (!allowCrossOrigin && this.#originCheck.refuses(request)) {
+      throw crossOriginError(request, null, events)
+    }
     const state = stateOf(reply)
     const { session } = await inOrder(state, () =>
-      events.ofSignIn({ userId, credential: writer.name }, { reqId: request.id }, () =>
+      events.signIn({ userId, credential: writer.name }, { reqId: request.id }, () =>
         this.#signIn(reply, state, writer, userId, options),
       ),
     )
@@ -109,11 +105,11 @@ export class ReplySigner {
     writer: Credential,
     userId: string,
     options: SignInOptions,
-  ): Promise<StartedSession> {
+  ): Promise<CreatedSession> {
     checkDeliverable(reply)
     const { idleTimeout, absoluteTimeout } = sessionLifetime(options, writer)
     const { createdAt, metadata, persistent } = options
-    const started = await this.#parts.starter.start(
+    const started = await this.#services.creator.create(
       userId,
       { idleTimeout, absoluteTimeout, createdAt, metadata },
       {
@@ -123,7 +119,7 @@ export class ReplySigner {
           checkDeliverable(reply)
           writer.write?.(reply, token, persistent === false ? null : maxAgeOf(session))
           keepFromCaches(reply, state, writer)
-          if (state.session === undefined) this.#endIfUnheard(reply, state)
+          if (state.session === undefined) this.#deleteIfUndelivered(reply, state)
           state.session = session
         },
       },
@@ -133,11 +129,11 @@ export class ReplySigner {
   }
 
   /** A client that hangs up before the headers are sent never gets its token: a session that nobody can use ends. */
-  #endIfUnheard(reply: FastifyReply, state: ReplyState): void {
+  #deleteIfUndelivered(reply: FastifyReply, state: ReplyState): void {
     reply.raw.once('close', () => {
       if (reply.raw.headersSent || !state.session) return
       const { id, userId } = state.session
-      void this.#parts.ender.endReplaced([{ id, reason: 'signedOut', userId }])
+      void this.#services.deleter.deleteForCertain([{ id, reason: 'signedOut', userId }])
     })
   }
 
@@ -146,7 +142,7 @@ export class ReplySigner {
     if (target.sessionId !== null) await this.#end(reply, target, everywhere)
     state.session = null
     if (isSent(reply)) {
-      this.#parts.events.log.warn(
+      this.#services.events.log.warn(
         {},
         'signed out after the reply was sent, so its credential was not cleared',
       )
@@ -157,7 +153,7 @@ export class ReplySigner {
       credential.clear?.(reply)
       keepFromCaches(reply, state, credential)
     }
-    const { clearSiteData } = this.#parts
+    const { clearSiteData } = this.#settings
     if (cleared.length > 0 && clearSiteData.length > 0) {
       reply.header('clear-site-data', clearSiteData.map((type) => `"${type}"`).join(', '))
     }
@@ -169,15 +165,15 @@ export class ReplySigner {
       return { sessionId: state.session.id, userId: state.session.userId, clears: state.credentials }
     }
     if (state.session === null) return { sessionId: null, userId: null, clears: state.credentials }
-    const { credentials, crossOrigin } = this.#parts
+    const { credentials } = this.#settings
     const { request } = reply
     const presented = resolveCredential(credentials, request)
     if (presented === null) {
       // A page of another site can have a request sent without its cookie, and must not have the cookie cleared by it.
-      return { sessionId: null, userId: null, clears: crossOrigin.refuses(request) ? [] : credentials }
+      return { sessionId: null, userId: null, clears: this.#originCheck.refuses(request) ? [] : credentials }
     }
-    if (isAmbient(presented.credential) && crossOrigin.refuses(request)) {
-      throw crossOriginError(request, request.session, this.#parts.events)
+    if (isAmbient(presented.credential) && this.#originCheck.refuses(request)) {
+      throw crossOriginError(request, request.session, this.#services.events)
     }
     const session = await this.#presentedSession(request, presented.token, everywhere)
     return {
@@ -194,16 +190,17 @@ export class ReplySigner {
     everywhere: boolean,
   ): Promise<Session | null> {
     if (request.session?.id === sessionIdOf(token)) return request.session
-    return everywhere ? await this.#parts.manager.verifyToken(token, { activity: false }) : null
+    if (!everywhere) return null
+    return sessionOf(await this.#services.verifier.verify(token, this.#settings.clock.now(), false))
   }
 
   async #end(reply: FastifyReply, { sessionId, userId }: SignOutTarget, everywhere: boolean): Promise<void> {
-    const { events, ender } = this.#parts
+    const { events, deleter } = this.#services
     const by = { sessionId, userId, everywhere }
-    await events.ofSignOut(by, { reqId: reply.request.id }, async () => {
-      if (everywhere && userId !== null) await ender.endAllOf(userId, undefined)
+    await events.signOut(by, { reqId: reply.request.id }, async () => {
+      if (everywhere && userId !== null) await deleter.deleteUserSessions(userId, undefined)
       // If it is gone already, this forgets its pending activity.
-      await ender.endOne(sessionId as SessionId, 'signedOut', userId)
+      await deleter.delete({ id: sessionId as SessionId, reason: 'signedOut', userId })
     })
   }
 
@@ -212,7 +209,7 @@ export class ReplySigner {
     const problem = writer.transportProblem?.(reply.request) ?? null
     if (problem === null) return
     this.#warnedOfTransport = true
-    this.#parts.events.log.warn({ host: reply.request.host }, problem)
+    this.#services.events.log.warn({ host: reply.request.host }, problem)
   }
 }
 

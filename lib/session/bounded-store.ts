@@ -1,13 +1,152 @@
-import type { SessionStore } from '../../types/store.js'
+import type { DeviceCodeStore } from '../../types/device-code.js'
+import type { Session, SessionId } from '../../types/session.js'
+import type {
+  AllSessionsDeleter,
+  DeviceCodeProvider,
+  ExpiredSessionSweeper,
+  MetadataSessionsDeleter,
+  SchemaChecker,
+  SessionExtension,
+  SessionLister,
+  SessionStore,
+} from '../../types/store.js'
+import { deviceCodeMethods } from '../core/capabilities.js'
 import { GoseshError, isGoseshError } from '../core/errors.js'
-import { isPromise } from '../core/timing.js'
-import { WaitingCalls } from './waiting-calls.js'
+import { isPromise, within } from '../core/timing.js'
+import { hasMethods } from '../core/validation.js'
 
-export interface StoreCallsSettings {
+export interface StoreLimits {
   /** Milliseconds that the store has for a call. */
   readonly storeTimeout: number
-  /** Calls that wait at once. */
+  /** Calls that may wait for the store at once. */
   readonly maxPendingStoreCalls: number
+}
+
+type Capabilities = SessionLister &
+  MetadataSessionsDeleter &
+  AllSessionsDeleter &
+  ExpiredSessionSweeper &
+  SchemaChecker &
+  DeviceCodeProvider
+
+const limited = ['listUserSessions', 'deleteSessionsByMetadata', 'checkSchema']
+/** These take longer the more sessions there are, and no request waits for them: no time limit fits all stores. */
+const unlimited = ['deleteAllSessions', 'deleteExpiredSessions']
+
+type Method = (...args: unknown[]) => unknown
+
+/**
+ * The one way to the store: its own shape, capabilities included, with a limit on the time of a call and on the number of
+ * calls that wait. Every failure is a `GoseshError`: the store's own, or `GOSESH_ERR_STORE_UNAVAILABLE` with the cause.
+ * `batchRecordActivity` is left out, as a flush has limits of its own.
+ */
+export class BoundedStore<S extends SessionStore = SessionStore>
+  implements SessionStore, Partial<Capabilities>
+{
+  readonly raw: S
+  declare readonly listUserSessions?: Capabilities['listUserSessions']
+  declare readonly deleteSessionsByMetadata?: Capabilities['deleteSessionsByMetadata']
+  declare readonly deleteAllSessions?: Capabilities['deleteAllSessions']
+  declare readonly deleteExpiredSessions?: Capabilities['deleteExpiredSessions']
+  declare readonly checkSchema?: Capabilities['checkSchema']
+  declare readonly deviceCodes?: DeviceCodeStore
+  readonly #limits: StoreLimits
+  #waiting = 0
+
+  constructor(raw: S, limits: StoreLimits) {
+    this.raw = raw
+    this.#limits = limits
+    const { deviceCodes } = raw as Partial<DeviceCodeProvider>
+    Object.assign(
+      this,
+      bind(raw, limited, (method, call) => this.#callAsync(method, call)),
+      bind(raw, unlimited, callWithoutLimit),
+      hasMethods(deviceCodes, deviceCodeMethods) && {
+        deviceCodes: bind(deviceCodes as DeviceCodeStore, deviceCodeMethods, (method, call) =>
+          this.#callAsync(method, call),
+        ),
+      },
+    )
+  }
+
+  upsertUser(authProviderId: string): Promise<string> {
+    return this.#callAsync('upsertUser', () => this.raw.upsertUser(authProviderId))
+  }
+
+  createSession(session: Session): Promise<void> {
+    return this.#callAsync('createSession', () => this.raw.createSession(session))
+  }
+
+  /** The answer itself if the store has it at hand. A store that throws is a rejection here too. */
+  getSession(id: SessionId): Session | null | Promise<Session | null> {
+    return this.#call('getSession', () => this.raw.getSession(id))
+  }
+
+  extendSession(id: SessionId, to: SessionExtension): Promise<boolean> {
+    return this.#callAsync('extendSession', () => this.raw.extendSession(id, to))
+  }
+
+  deleteSession(id: SessionId): Promise<boolean> {
+    return this.#callAsync('deleteSession', () => this.raw.deleteSession(id))
+  }
+
+  deleteUserSessions(userId: string, options?: { readonly except?: SessionId | undefined }): Promise<number> {
+    return this.#callAsync('deleteUserSessions', () => this.raw.deleteUserSessions(userId, options))
+  }
+
+  async #callAsync<T>(method: string, call: () => T | Promise<T>): Promise<T> {
+    return await this.#call(method, call)
+  }
+
+  #call<T>(method: string, call: () => T | Promise<T>): T | Promise<T> {
+    const { maxPendingStoreCalls, storeTimeout } = this.#limits
+    if (this.#waiting >= maxPendingStoreCalls) {
+      const cause = new Error(`${maxPendingStoreCalls} calls wait for the store already`)
+      return Promise.reject(storeError(method, cause))
+    }
+    let answer: T | Promise<T>
+    try {
+      answer = call()
+      // Inside of `try`, since what is no answer at all may throw when it is asked if it is a promise.
+      if (!isPromise(answer)) return answer
+    } catch (error) {
+      return Promise.reject(storeError(method, error))
+    }
+    const promise = Promise.resolve(answer)
+    this.#waiting++
+    return within(promise, storeTimeout, () => new LateAnswer(storeTimeout, promise)).then(
+      (value) => {
+        this.#waiting--
+        return value
+      },
+      (error) => {
+        this.#waiting--
+        throw storeError(method, error)
+      },
+    )
+  }
+}
+
+/** The methods of `target` among `names`, each called by way of `caller`. */
+function bind(
+  target: object,
+  names: readonly string[],
+  caller: (method: string, call: () => unknown) => unknown,
+): Record<string, Method> {
+  const methods = target as Record<string, Method>
+  return Object.fromEntries(
+    names
+      .filter((name) => hasMethods(target, [name]))
+      .map((name) => [name, (...args) => caller(name, () => methods[name]?.(...args))]),
+  )
+}
+
+async function callWithoutLimit(method: string, call: () => unknown): Promise<unknown> {
+  try {
+    return await call()
+  } catch (error) {
+    throw storeError(method, error)
+  }
 }
 
 /** The store's own error if it has a code, else `GOSESH_ERR_STORE_UNAVAILABLE` with the cause. */
@@ -19,71 +158,22 @@ export function storeError(method: string, error: unknown): GoseshError {
   })
 }
 
-/** Calls the store: so many at once, each within bounded time; whatever goes wrong becomes an error with a code. */
-export class StoreCalls<S extends SessionStore = SessionStore> {
-  readonly store: S
-  readonly #settings: StoreCallsSettings
-  readonly #waiting: WaitingCalls
+/** The call took too long. Its answer may still come. */
+class LateAnswer extends Error {
+  readonly #answer: Promise<unknown>
 
-  constructor(store: S, settings: StoreCallsSettings) {
-    this.store = store
-    this.#settings = settings
-    this.#waiting = new WaitingCalls(settings.storeTimeout)
+  constructor(storeTimeout: number, answer: Promise<unknown>) {
+    super(`no answer in ${storeTimeout} ms`)
+    this.#answer = answer
   }
 
-  /** Resolves what `call` does; rejects with a `GoseshError`: the store's own, or `GOSESH_ERR_STORE_UNAVAILABLE`. */
-  run<T>(method: string, call: (store: S) => T | Promise<T>): Promise<T> {
-    return new Promise((resolve, reject) => {
-      const answer = this.ask(call, undefined)
-      if (isPromise(answer)) this.bound(method, answer, resolve, reject)
-      else resolve(answer)
-    })
+  static of(error: unknown): Promise<unknown> | null {
+    const { cause } = error as Error
+    return cause instanceof LateAnswer ? cause.#answer : null
   }
+}
 
-  /**
-   * What the store answers, which nothing bounds yet; a promise even if it throws instead of rejecting, and if too
-   * many calls wait already. `given` goes to the call, which then need not be a function made for it.
-   */
-  ask<T, G>(call: (store: S, given: G) => T | Promise<T>, given: G): T | Promise<T> {
-    const { maxPendingStoreCalls } = this.#settings
-    if (this.#waiting.size >= maxPendingStoreCalls) {
-      return Promise.reject(new Error(`${maxPendingStoreCalls} calls wait for the store already`))
-    }
-    try {
-      const answer = call(this.store, given)
-      // Looked at here, since what is no answer at all may throw when it is asked whether it is a promise.
-      return isPromise(answer) ? Promise.resolve(answer) : answer
-    } catch (error) {
-      return Promise.reject(error)
-    }
-  }
-
-  /** Waits for what `ask` returned, within bounded time, and tells one of two functions, later and once. */
-  bound<T>(
-    method: string,
-    answer: Promise<T>,
-    onAnswer: (value: T) => void,
-    onFailure: (error: GoseshError) => void,
-  ): void {
-    const waiting = this.#waiting
-    const fail = (error: unknown): void => onFailure(storeError(method, error))
-    const started = waiting.add(() => fail(new Error(`no answer in ${this.#settings.storeTimeout} ms`)))
-    Promise.resolve(answer).then(
-      (value) => {
-        if (waiting.end(started)) onAnswer(value)
-      },
-      (error) => {
-        if (waiting.end(started)) fail(error)
-      },
-    )
-  }
-
-  /** The same without a bound on time, for work that no request waits for and that grows with the store. */
-  async runUnbounded<T>(method: string, call: (store: S) => Promise<T>): Promise<T> {
-    try {
-      return await call(this.store)
-    } catch (error) {
-      throw storeError(method, error)
-    }
-  }
+/** What the store answers after all to a call that failed with `error` because it took too long; `null` if it did not. */
+export function lateAnswer(error: unknown): Promise<unknown> | null {
+  return LateAnswer.of(error)
 }

@@ -1,32 +1,32 @@
-import type { Logger } from '../../types/options.js'
 import type { SessionId } from '../../types/session.js'
+import type { SessionEvents } from './events.js'
 
 const firstDelay = 1_000
 const longestDelay = 60_000
 /** Past it the oldest is given up: an outage must not fill the memory. */
 const maxWaiting = 10_000
 
-/**
- * Deletions that the store did not answer when they were due, of sessions that no sign-in may wait for: tried again,
- * one at a time, until it answers.
- */
+/** Deletions that failed and that no sign-in may wait for: tried again, one at a time, until the store answers. */
 export class DeferredDeletions {
-  readonly #log: () => Logger
+  readonly #events: SessionEvents
   readonly #waiting = new Map<SessionId, () => Promise<unknown>>()
   #timer: NodeJS.Timeout | null = null
   #delay = firstDelay
   #running: Promise<void> | null = null
   #stopped = false
 
-  constructor(log: () => Logger) {
-    this.#log = log
+  constructor(events: SessionEvents) {
+    this.#events = events
   }
 
-  /** Calls `end`, which deletes the session and rejects if the store does not answer, until it resolves. */
-  add(id: SessionId, end: () => Promise<unknown>, cause: unknown): void {
-    this.#log().warn({ err: cause, sessionId: id }, 'a session could not be ended, tried again until it is')
+  /** Calls `attempt`, which deletes the session, again and again until it resolves. */
+  add(id: SessionId, attempt: () => Promise<unknown>, cause: unknown): void {
+    this.#events.log.warn(
+      { err: cause, sessionId: id },
+      'a session could not be ended, tried again until it is',
+    )
     if (this.#waiting.size >= maxWaiting) this.#giveUpOldest()
-    this.#waiting.set(id, end)
+    this.#waiting.set(id, attempt)
     this.#arm()
   }
 
@@ -39,7 +39,7 @@ export class DeferredDeletions {
     await this.#tryAll()
     const leftCount = this.#waiting.size
     if (leftCount > 0) {
-      this.#log().error(
+      this.#events.log.error(
         { leftCount, sessionIds: [...this.#waiting.keys()].slice(0, 20) },
         'sessions left that should have ended',
       )
@@ -49,7 +49,10 @@ export class DeferredDeletions {
   #giveUpOldest(): void {
     const [oldest] = this.#waiting.keys()
     this.#waiting.delete(oldest as SessionId)
-    this.#log().error({ sessionId: oldest, maxWaiting }, 'too many sessions wait to be ended, one given up')
+    this.#events.log.error(
+      { sessionId: oldest, maxWaiting },
+      'too many sessions wait to be ended, one given up',
+    )
   }
 
   #arm(): void {
@@ -66,9 +69,9 @@ export class DeferredDeletions {
 
   /** Stops at the first failure: a store that does not answer one gets no further calls to hang on. */
   async #tryAll(): Promise<void> {
-    for (const [id, end] of this.#waiting) {
+    for (const [id, attempt] of this.#waiting) {
       try {
-        await end()
+        await attempt()
       } catch {
         this.#delay = Math.min(2 * this.#delay, longestDelay)
         return

@@ -10,8 +10,8 @@ import type { Logger } from '../../types/options.js'
 import type { Session, SessionId, SessionMetadata, SessionToken } from '../../types/session.js'
 import { channels, eventError } from '../core/diagnostics.js'
 
-/** A session that has begun, and the token that its client is to hold. */
-export interface StartedSession {
+/** A new session, and the token for its client. */
+export interface CreatedSession {
   readonly session: Session
   readonly token: SessionToken
 }
@@ -24,7 +24,7 @@ export interface RequestId {
   readonly reqId?: string | undefined
 }
 
-/** The ends that have a line of the log of their own; the others belong to a sign-in or a sign-out. */
+/** Ends that are logged on their own; the others belong to a sign-in or a sign-out. */
 const loggedReasons: Partial<Record<SessionEndReason, string>> = {
   evicted: 'session evicted',
   expired: 'session expired',
@@ -33,8 +33,8 @@ const loggedReasons: Partial<Record<SessionEndReason, string>> = {
 const maxLoggedExpiries = 1_000
 
 /**
- * Tells what happens to sessions: security events to the log at info, each with a stable `event`, and everything to the
- * diagnostics channels and to the listeners of the application.
+ * Publishes what happens to sessions: security events to the log at info, each with a stable `event`, and everything to
+ * the diagnostics channels and to the application's listeners.
  */
 export class SessionEvents {
   readonly #log: () => Logger
@@ -51,54 +51,54 @@ export class SessionEvents {
   }
 
   /** True if anyone listens for session ends; callers skip reads that only the event needs. */
-  get tellsOfEnds(): boolean {
+  get hasEndListeners(): boolean {
     return this.#listeners.size > 0 || channels.sessionEnd.hasSubscribers
   }
 
   onSessionEnd(listener: SessionEndListener): () => void {
-    // Its own entry, so that a listener given twice is told twice and taken back once.
+    // An entry of its own, so that a listener added twice is called twice and removed once.
     const entry: SessionEndListener = (end) => listener(end)
     this.#listeners.add(entry)
     return () => void this.#listeners.delete(entry)
   }
 
-  /** Begins a session, and tells of it. */
-  async ofSignIn(
+  /** Signs in by calling `create`, and publishes how that went. */
+  async signIn(
     by: SignInBy,
     request: RequestId,
-    start: () => Promise<StartedSession>,
-  ): Promise<StartedSession> {
+    create: () => Promise<CreatedSession>,
+  ): Promise<CreatedSession> {
     const started = performance.now()
-    const tell = (sessionId: SessionId | null, error: SignInMessage['error']): void => {
+    const publish = (sessionId: SessionId | null, error: SignInMessage['error']): void => {
       const durationMs = performance.now() - started
       channels.signIn.publish({ ...by, sessionId, durationMs, error } satisfies SignInMessage)
     }
     try {
-      const result = await start()
+      const result = await create()
       const { id: sessionId } = result.session
-      tell(sessionId, null)
+      publish(sessionId, null)
       this.log.info({ event: 'gosesh:sign-in', ...request, sessionId, ...by }, 'signed in')
       return result
     } catch (error) {
-      tell(null, eventError(error))
+      publish(null, eventError(error))
       throw error
     }
   }
 
-  /** Ends what a reply signs out, and tells of it. */
-  async ofSignOut<T>(by: SignOutBy, request: RequestId, end: () => Promise<T>): Promise<T> {
+  /** Signs out by calling `remove`, and publishes how that went. */
+  async signOut<T>(by: SignOutBy, request: RequestId, remove: () => Promise<T>): Promise<T> {
     const started = performance.now()
-    const tell = (error: SignOutMessage['error']): void => {
+    const publish = (error: SignOutMessage['error']): void => {
       const durationMs = performance.now() - started
       channels.signOut.publish({ ...by, durationMs, error } satisfies SignOutMessage)
     }
     try {
-      const result = await end()
-      tell(null)
+      const result = await remove()
+      publish(null)
       this.log.info({ event: 'gosesh:sign-out', ...request, ...by }, 'signed out')
       return result
     } catch (error) {
-      tell(eventError(error))
+      publish(eventError(error))
       throw error
     }
   }
@@ -112,19 +112,19 @@ export class SessionEvents {
     )
   }
 
-  ended(end: SessionEnd): void {
+  sessionEnded(end: SessionEnd): void {
     this.#logEnd(end)
     channels.sessionEnd.publish(end)
-    for (const listener of this.#listeners) void this.#tell(listener, end)
+    for (const listener of this.#listeners) void this.#call(listener, end)
   }
 
-  /** The end of all sessions of a user, which no reply signed out; the listeners hear of each. */
+  /** Logs a call of `deleteUserSessions`. Listeners are told of each session by `sessionEnded`. */
   userSessionsDeleted(userId: string, except: SessionId | null, deletedCount: number): void {
     const details = { event: 'gosesh:user-sessions-deleted', userId, except, deletedCount }
     this.log.info(details, 'sessions of a user deleted')
   }
 
-  /** Values may be personal, so the log has the keys alone. */
+  /** Logs the keys alone, as values may be personal. */
   sessionsDeletedByMetadata(pairs: SessionMetadata, deletedCount: number): void {
     const details = { event: 'gosesh:sessions-deleted-by-metadata', keys: Object.keys(pairs), deletedCount }
     this.log.info(details, 'sessions deleted by metadata')
@@ -144,7 +144,7 @@ export class SessionEvents {
     return true
   }
 
-  async #tell(listener: SessionEndListener, end: SessionEnd): Promise<void> {
+  async #call(listener: SessionEndListener, end: SessionEnd): Promise<void> {
     try {
       await listener(end)
     } catch (error) {

@@ -58,7 +58,7 @@ function checkMetadataText(key: string, text: unknown): string {
  * A frozen copy of the metadata. Throws `GOSESH_ERR_METADATA`: 400 for strings that are out of bounds, as a client may
  * have sent them, 500 for anything else.
  */
-export function checkMetadata(value: unknown): SessionMetadata | null {
+export function parseMetadata(value: unknown): SessionMetadata | null {
   if (value === undefined || value === null) return null
   if (!isPlainObject(value)) {
     throw metadataError(`it is ${Array.isArray(value) ? 'an array' : `a ${typeof value}`}`, 500)
@@ -72,9 +72,9 @@ export function checkMetadata(value: unknown): SessionMetadata | null {
 }
 
 /** The same for a new session, without the keys whose value is `undefined`, such as a header that was not sent. */
-export function checkNewMetadata(value: unknown): SessionMetadata | null {
-  if (!isPlainObject(value)) return checkMetadata(value)
-  return checkMetadata(Object.fromEntries(Object.entries(value).filter(([, text]) => text !== undefined)))
+export function parseNewMetadata(value: unknown): SessionMetadata | null {
+  if (!isPlainObject(value)) return parseMetadata(value)
+  return parseMetadata(Object.fromEntries(Object.entries(value).filter(([, text]) => text !== undefined)))
 }
 
 function longestKey(entries: readonly (readonly [string, string])[]): string {

@@ -1,5 +1,6 @@
 import type { Session } from '../../types/session.js'
 import type { SessionExtension } from '../../types/store.js'
+import type { Context } from './context.js'
 
 /** The idle deadline of a session last active at `at`: never past its absolute deadline; `null` without a limit. */
 export function idleDeadlineAt(at: number, idleTimeout: number | null, absoluteDeadline: Date): Date | null {
@@ -22,7 +23,7 @@ export function withActivity(stored: Session, at: number | undefined): Session {
 }
 
 /** The session with an absolute deadline at most `maxAge` milliseconds after its sign-in. */
-export function withMaxAge(session: Session, maxAge: number): Session {
+function withMaxAge(session: Session, maxAge: number): Session {
   const latest = session.createdAt.getTime() + maxAge
   if (session.absoluteDeadline.getTime() <= latest) return session
   const absoluteDeadline = new Date(latest)
@@ -34,7 +35,34 @@ export function withMaxAge(session: Session, maxAge: number): Session {
   }
 }
 
-/** Where activity at `at` would move the session, or `null` if its idle deadline would stay. */
+/** A frozen copy for the application: nothing that it does to a session reaches the store's own, or another reader. */
+function frozenCopy(session: Session): Session {
+  const { id, userId, createdAt, lastActivityAt, idleTimeout, idleDeadline, absoluteDeadline } = session
+  const metadata = session.metadata === null ? null : Object.freeze({ ...session.metadata })
+  return Object.freeze({
+    id,
+    userId,
+    createdAt,
+    lastActivityAt,
+    idleTimeout,
+    idleDeadline,
+    absoluteDeadline,
+    metadata,
+  })
+}
+
+/** The session as `notBefore` and `maxAge` leave it, frozen, or `null` if it has ended by `now`. */
+export function liveSession(
+  session: Session,
+  now: number,
+  { notBefore, maxAge }: Pick<Context, 'notBefore' | 'maxAge'>,
+): Session | null {
+  if (session.createdAt.getTime() < notBefore) return null
+  const limited = withMaxAge(session, maxAge)
+  return isExpired(limited, now) ? null : frozenCopy(limited)
+}
+
+/** The extension for activity at `at`, or `null` if the idle deadline would not move. */
 function extensionTo(stored: Session, at: number): SessionExtension | null {
   const idleDeadline = idleDeadlineAt(at, stored.idleTimeout, stored.absoluteDeadline)
   // The stored deadline is null exactly if the idle timeout, and so the new deadline, is.

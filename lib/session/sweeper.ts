@@ -1,10 +1,9 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { SweepMessage } from '../../types/events.js'
 import type { Clock, Logger } from '../../types/options.js'
-import type { ExpiredSessionSweeper, SessionStore } from '../../types/store.js'
+import type { ExpiredSessionSweeper } from '../../types/store.js'
 import { channels, eventError } from '../core/diagnostics.js'
 import { type Repetition, repeat, within } from '../core/timing.js'
-import type { StoreCalls } from './bounded-store.js'
 
 export interface SweeperSettings {
   readonly interval: number
@@ -19,7 +18,7 @@ const chunkSize = 1_000
 
 /** Deletes expired sessions from a store that does not forget by itself. */
 export class Sweeper {
-  readonly #calls: StoreCalls<SessionStore & ExpiredSessionSweeper>
+  readonly #store: ExpiredSessionSweeper
   readonly #settings: SweeperSettings
   readonly #clock: Clock
   readonly #log: Logger
@@ -27,13 +26,8 @@ export class Sweeper {
   #running: Promise<void> = Promise.resolve()
   #stopped = false
 
-  constructor(
-    calls: StoreCalls<SessionStore & ExpiredSessionSweeper>,
-    settings: SweeperSettings,
-    clock: Clock,
-    log: Logger,
-  ) {
-    this.#calls = calls
+  constructor(store: ExpiredSessionSweeper, settings: SweeperSettings, clock: Clock, log: Logger) {
+    this.#store = store
     this.#settings = settings
     this.#clock = clock
     this.#log = log
@@ -61,10 +55,7 @@ export class Sweeper {
     try {
       let chunk = chunkSize
       while (chunk >= chunkSize && !this.#stopped) {
-        // A call may look at every session there is, so no bound on time fits all stores.
-        chunk = await this.#calls.runUnbounded('deleteExpiredSessions', (store) =>
-          store.deleteExpiredSessions(before, chunkSize),
-        )
+        chunk = await this.#store.deleteExpiredSessions(before, chunkSize)
         deletedCount += chunk
         await nextTurn()
       }

@@ -1,6 +1,21 @@
+import { deviceCodeMethods } from '../../lib/core/capabilities.js'
 import { MemoryStore } from '../../lib/index.js'
 
-type Method = Exclude<keyof MemoryStore, symbol>
+const sessionMethods = [
+  'upsertUser',
+  'createSession',
+  'getSession',
+  'extendSession',
+  'deleteSession',
+  'deleteUserSessions',
+  'batchRecordActivity',
+  'listUserSessions',
+  'deleteExpiredSessions',
+  'deleteAllSessions',
+  'deleteSessionsByMetadata',
+] as const satisfies readonly (keyof MemoryStore)[]
+
+type Method = (typeof sessionMethods)[number] | (typeof deviceCodeMethods)[number]
 
 /** What to do instead of, or around, one method of the store. */
 export type Intervention = (proceed: () => Promise<unknown>) => Promise<unknown>
@@ -12,36 +27,20 @@ export class WatchedStore extends MemoryStore {
 
   constructor() {
     super()
-    for (const method of [
-      'upsertUser',
-      'createSession',
-      'getSession',
-      'extendSession',
-      'deleteSession',
-      'deleteUserSessions',
-      'batchRecordActivity',
-      'listUserSessions',
-      'deleteExpiredSessions',
-      'deleteAllSessions',
-      'deleteSessionsByMetadata',
-      'createDeviceCode',
-      'getDeviceCode',
-      'findDeviceCode',
-      'recordDevicePoll',
-      'decideDeviceCode',
-      'consumeDeviceCode',
-      'deleteExpiredDeviceCodes',
-    ] as const) {
-      const original = MemoryStore.prototype[method] as (...args: unknown[]) => Promise<unknown>
-      Object.defineProperty(this, method, {
-        value: (...args: unknown[]) => {
-          this.calls.push({ method, args })
-          const proceed = (): Promise<unknown> => original.apply(this, args)
-          const intervention = this.#interventions.get(method)
-          return intervention === undefined ? proceed() : intervention(proceed)
-        },
-      })
-    }
+    for (const method of sessionMethods) this.#watch(this, method)
+    for (const method of deviceCodeMethods) this.#watch(this.deviceCodes, method)
+  }
+
+  #watch<M extends Method>(target: Record<M, unknown>, method: M): void {
+    const original = target[method] as (...args: unknown[]) => Promise<unknown>
+    Object.defineProperty(target, method, {
+      value: (...args: unknown[]) => {
+        this.calls.push({ method, args })
+        const proceed = (): Promise<unknown> => original.apply(target, args)
+        const intervention = this.#interventions.get(method)
+        return intervention === undefined ? proceed() : intervention(proceed)
+      },
+    })
   }
 
   /** How often each method was called since the last reset. */

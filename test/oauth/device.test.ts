@@ -71,7 +71,7 @@ t.test('a device signs in with a code that its user types elsewhere', async (t) 
     interval: 5,
   })
   const hashed = (text: string) => createHash('sha256').update(text).digest('base64url')
-  const kept = await store.getDeviceCode(hashed(started.device_code) as DeviceCodeId)
+  const kept = await store.deviceCodes.getDeviceCode(hashed(started.device_code) as DeviceCodeId)
   t.equal(kept?.userCodeId, hashed(started.user_code.replace('-', '')))
   const values = Object.values(kept ?? {}).map(String)
   t.notOk(values.includes(started.device_code) || values.includes(started.user_code), 'hashes alone')
@@ -196,14 +196,14 @@ t.test('what a device is told instead of a session', async (t) => {
 
   const raced = await start()
   await browser.post(page, { user_code: raced.user_code, decision: 'allow' })
-  const { getDeviceCode } = store
+  const { getDeviceCode } = store.deviceCodes
   let reading = 0
   let release = (): void => {}
   const allHaveRead = new Promise<void>((resolve) => {
     release = resolve
   })
-  store.getDeviceCode = async (id) => {
-    const code = await getDeviceCode.call(store, id)
+  store.deviceCodes.getDeviceCode = async (id) => {
+    const code = await getDeviceCode.call(store.deviceCodes, id)
     reading += 1
     if (reading === 5) release()
     await allHaveRead
@@ -218,8 +218,8 @@ t.test('what a device is told instead of a session', async (t) => {
   const bothHaveRead = new Promise<void>((resolve) => {
     release = resolve
   })
-  store.getDeviceCode = async (id) => {
-    const code = await getDeviceCode.call(store, id)
+  store.deviceCodes.getDeviceCode = async (id) => {
+    const code = await getDeviceCode.call(store.deviceCodes, id)
     reading += 1
     if (reading === 2) release()
     await bothHaveRead
@@ -229,9 +229,9 @@ t.test('what a device is told instead of a session', async (t) => {
   t.same(told.map(({ body }) => (body as { error: string }).error).sort(), ['access_denied', 'invalid_grant'])
 
   const swept = await start()
-  store.getDeviceCode = async (id) => {
-    const code = await getDeviceCode.call(store, id)
-    await store.consumeDeviceCode(id)
+  store.deviceCodes.getDeviceCode = async (id) => {
+    const code = await getDeviceCode.call(store.deviceCodes, id)
+    await store.deviceCodes.consumeDeviceCode(id)
     return code
   }
   t.match(await poll(swept), invalid, 'a code that goes while it is looked at')
@@ -314,10 +314,11 @@ t.test('an outage does not use up the code', async (t) => {
   const started = await start()
   await browser.post(page, { user_code: started.user_code, decision: 'allow' })
   for (const method of ['createSession', 'consumeDeviceCode'] as const) {
-    const original = store[method]
-    Object.assign(store, { [method]: () => Promise.reject(new Error('the store is down')) })
+    const target = method === 'createSession' ? store : store.deviceCodes
+    const original = Reflect.get(target, method)
+    Object.assign(target, { [method]: () => Promise.reject(new Error('the store is down')) })
     t.match(await poll(started), { status: 503 }, method)
-    Object.assign(store, { [method]: original })
+    Object.assign(target, { [method]: original })
     t.equal((await app.gosesh.listUserSessions(user)).length, 1, 'and leaves no session behind')
   }
   t.match(await poll(started), { status: 200 })
@@ -466,27 +467,27 @@ t.test('guessing is slow', async (t) => {
   t.equal((await guess('BBBB-BBBB')).status, 400)
   clock.offset += 60_000
   for (let times = 0; times < 5; times++) t.equal((await guess(user_code)).status, 200, 'right ones are free')
-  const { findDeviceCode } = store
-  store.findDeviceCode = async () => {
+  const { findDeviceCode } = store.deviceCodes
+  store.deviceCodes.findDeviceCode = async () => {
     throw new Error('the store is down')
   }
   for (let times = 0; times < 5; times++) t.equal((await guess('BBBB-BBBB')).status, 503, 'as is an outage')
-  store.findDeviceCode = findDeviceCode
+  store.deviceCodes.findDeviceCode = findDeviceCode
   t.equal((await guess('BBBB-BBBB')).status, 400)
 })
 
 t.test('guesses made all at once are counted as many', async (t) => {
   const { page, browser, store } = await devices(t, { maxAttempts: 3 })
-  const { findDeviceCode } = store
+  const { findDeviceCode } = store.deviceCodes
   let looked = 0
   let release = (): void => {}
   const allAreIn = new Promise<void>((resolve) => {
     release = resolve
   })
-  store.findDeviceCode = async (id) => {
+  store.deviceCodes.findDeviceCode = async (id) => {
     looked += 1
     await allAreIn
-    return await findDeviceCode.call(store, id)
+    return await findDeviceCode.call(store.deviceCodes, id)
   }
   const guesses = Array.from({ length: 12 }, async () => {
     const { status } = await browser.post(page, { user_code: 'BBBB-BBBB' })
@@ -511,16 +512,16 @@ t.test('the count of guesses is bounded', async (t) => {
 t.test('the store', async (t) => {
   t.test('is asked again where a user code is taken, and not for ever; its own errors stand', async (t) => {
     const { store, post } = await devices(t)
-    const { createDeviceCode } = store
+    const { createDeviceCode } = store.deviceCodes
     let refused = 0
-    store.createDeviceCode = async (code) => {
+    store.deviceCodes.createDeviceCode = async (code) => {
       refused += 1
-      return refused > 2 && (await createDeviceCode.call(store, code))
+      return refused > 2 && (await createDeviceCode.call(store.deviceCodes, code))
     }
     t.equal((await post('code', {})).status, 200)
-    store.createDeviceCode = async () => false
+    store.deviceCodes.createDeviceCode = async () => false
     t.match(await post('code', {}), { status: 503, body: { code: 'GOSESH_ERR_STORE_UNAVAILABLE' } })
-    store.createDeviceCode = async () => {
+    store.deviceCodes.createDeviceCode = async () => {
       throw new GoseshError('GOSESH_ERR_STORE_FULL')
     }
     t.match(await post('code', {}), { status: 503, body: { code: 'GOSESH_ERR_STORE_FULL' } })
@@ -531,7 +532,7 @@ t.test('the store', async (t) => {
     const sessions = { store, storeTimeout: 300, maxPendingStoreCalls: 5 }
     const { origin } = await scene(t, { deviceAuthorization: true }, { sessions })
     let calls = 0
-    store.getDeviceCode = () => {
+    store.deviceCodes.getDeviceCode = () => {
       calls += 1
       return new Promise(() => {})
     }
@@ -550,7 +551,7 @@ t.test('the store', async (t) => {
     ] as const) {
       const store = new MemoryStore()
       const swept = new Promise<boolean>((resolve) => {
-        store.deleteExpiredDeviceCodes = async () => {
+        store.deviceCodes.deleteExpiredDeviceCodes = async () => {
           resolve(true)
           return 0
         }
@@ -565,7 +566,7 @@ t.test('the store', async (t) => {
     const store = new MemoryStore()
     const sessions = { store, storeTimeout: 20 }
     const { origin } = await scene(t, { deviceAuthorization: true }, { sessions })
-    store.createDeviceCode = () => new Promise(() => {})
+    store.deviceCodes.createDeviceCode = () => new Promise(() => {})
     const response = await fetch(`${origin}/auth/device/code`, { method: 'POST' })
     t.equal(response.status, 503)
   })
@@ -585,7 +586,7 @@ t.test('the store', async (t) => {
     t.match((await poll(old)).body, { error: 'invalid_grant' })
     t.match((await poll(recent)).body, { error: 'authorization_pending' })
     const counts = [1_000, 1_000, 3]
-    store.deleteExpiredDeviceCodes = async () => counts.shift() ?? 0
+    store.deviceCodes.deleteExpiredDeviceCodes = async () => counts.shift() ?? 0
     await authorization.sweep()
     t.same(counts, [], 'as long as a chunk comes back full')
   })
@@ -593,10 +594,11 @@ t.test('the store', async (t) => {
   t.test('without the methods fails start-up', async (t) => {
     const origin = await appOrigin()
     const providers = { acme: acme({ issuer: 'http://127.0.0.1:1' }) }
-    const store = Object.assign(new MemoryStore(), { consumeDeviceCode: undefined })
+    const store = new MemoryStore()
+    Object.assign(store.deviceCodes, { consumeDeviceCode: undefined })
     await t.rejects(startApp(t, { origin, providers, deviceAuthorization: true }, { sessions: { store } }), {
       code: 'GOSESH_ERR_STORE_CAPABILITY',
-      message: 'The option deviceAuthorization needs a store with the method consumeDeviceCode',
+      message: 'The option deviceAuthorization needs a store with the method deviceCodes.consumeDeviceCode',
     })
   })
 })

@@ -148,12 +148,12 @@ t.test('what was allowed is taken back after the device has signed in, by its us
 t.test('a device that signs in while it is taken back is signed out', async (t) => {
   const { app, allow, post, poll, store } = await waitingDevice(t)
   const { id } = await allow()
-  const { consumeDeviceCode } = store
+  const { consumeDeviceCode } = store.deviceCodes
   let token = ''
-  store.consumeDeviceCode = async (code) => {
-    store.consumeDeviceCode = consumeDeviceCode
+  store.deviceCodes.consumeDeviceCode = async (code) => {
+    store.deviceCodes.consumeDeviceCode = consumeDeviceCode
     token = (await poll()).access_token ?? ''
-    return await store.consumeDeviceCode(code)
+    return await store.deviceCodes.consumeDeviceCode(code)
   }
   t.match(await post({ decision: 'undo', device: id }), '<h1>The device is not signed in</h1>')
   t.match(token, /./)
@@ -162,15 +162,15 @@ t.test('a device that signs in while it is taken back is signed out', async (t) 
 
 t.test('of two decisions at once the first stands', async (t) => {
   const { browser, page, user_code, poll, store } = await waitingDevice(t)
-  const { decideDeviceCode, consumeDeviceCode } = store
-  store.decideDeviceCode = async () => false
+  const { decideDeviceCode, consumeDeviceCode } = store.deviceCodes
+  store.deviceCodes.decideDeviceCode = async () => false
   for (const decision of ['allow', 'deny']) {
     t.equal((await browser.post(page, { user_code, decision })).status, 400, decision)
   }
-  store.decideDeviceCode = decideDeviceCode
+  store.deviceCodes.decideDeviceCode = decideDeviceCode
   await browser.post(page, { user_code, decision: 'allow' })
-  store.consumeDeviceCode = async (id) => {
-    const code = await consumeDeviceCode.call(store, id)
+  store.deviceCodes.consumeDeviceCode = async (id) => {
+    const code = await consumeDeviceCode.call(store.deviceCodes, id)
     return code && { ...code, metadata: null }
   }
   t.match((await poll()).access_token, /./, 'of a store that kept no metadata')

@@ -304,10 +304,10 @@ t.test('expired device codes are swept, and a failure is logged', async (t) => {
   const started = await app.inject({ method: 'POST', url: '/auth/device/code' })
   const { device_code } = started.json()
   const id = createHash('sha256').update(device_code).digest('base64url') as DeviceCodeId
-  t.ok(await store.getDeviceCode(id))
+  t.ok(await store.deviceCodes.getDeviceCode(id))
   await time.advance(1_800_000, 60_000)
-  t.equal(await store.getDeviceCode(id), null)
-  store.deleteExpiredDeviceCodes = async () => {
+  t.equal(await store.deviceCodes.getDeviceCode(id), null)
+  store.deviceCodes.deleteExpiredDeviceCodes = async () => {
     throw new Error('the store is down')
   }
   await time.advance(600_000, 60_000)

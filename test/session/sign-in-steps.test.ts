@@ -85,8 +85,9 @@ t.test('a shutdown while a deletion is tried again waits for it', async (t) => {
 
 t.test('an outage does not fill the memory: past 10,000 the oldest deletion is given up', async (t) => {
   const { DeferredDeletions } = await import('../../lib/session/deferred-deletions.js')
+  const { SessionEvents } = await import('../../lib/session/events.js')
   const logger = recordingLogger()
-  const deferred = new DeferredDeletions(() => logger)
+  const deferred = new DeferredDeletions(new SessionEvents(() => logger))
   for (let i = 0; i <= 10_000; i++) {
     deferred.add(`id-${i}` as never, () => Promise.reject(new Error('down')), new Error('down'))
   }

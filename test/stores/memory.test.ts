@@ -215,29 +215,32 @@ t.test('a subject is found among many sessions without looking at them', async (
 t.test('expired device codes make room for new ones by themselves', async (t) => {
   const store = new MemoryStore({ maxDeviceCodes: 2 })
   const codes = [newDeviceCode(), newDeviceCode(), newDeviceCode()] as const
-  await store.createDeviceCode(codes[0])
-  await store.createDeviceCode({ ...codes[1], expiresAt: new Date(codes[1].expiresAt.getTime() + 60_000) })
+  await store.deviceCodes.createDeviceCode(codes[0])
+  await store.deviceCodes.createDeviceCode({
+    ...codes[1],
+    expiresAt: new Date(codes[1].expiresAt.getTime() + 60_000),
+  })
   const createdAt = codes[0].expiresAt
-  t.equal(await store.createDeviceCode({ ...codes[2], createdAt }), true)
-  t.equal(await store.getDeviceCode(codes[0].id), null)
-  t.ok(await store.getDeviceCode(codes[1].id))
+  t.equal(await store.deviceCodes.createDeviceCode({ ...codes[2], createdAt }), true)
+  t.equal(await store.deviceCodes.getDeviceCode(codes[0].id), null)
+  t.ok(await store.deviceCodes.getDeviceCode(codes[1].id))
 })
 
 t.test('past maxDeviceCodes a creation rejects, and a consumed or expired code makes room', async (t) => {
   const store = new MemoryStore({ maxDeviceCodes: 2 })
   const [first, second] = [newDeviceCode(), newDeviceCode()]
-  t.equal(await store.createDeviceCode(first), true)
-  t.equal(await store.createDeviceCode(second), true)
-  await t.rejects(store.createDeviceCode(newDeviceCode()), {
+  t.equal(await store.deviceCodes.createDeviceCode(first), true)
+  t.equal(await store.deviceCodes.createDeviceCode(second), true)
+  await t.rejects(store.deviceCodes.createDeviceCode(newDeviceCode()), {
     code: 'GOSESH_ERR_STORE_FULL',
     message: /device codes/,
     statusCode: 503,
   })
-  t.equal(await store.createDeviceCode(first), false, 'a taken id is still told')
-  await store.consumeDeviceCode(first.id)
-  t.equal(await store.createDeviceCode(first), true)
-  await store.deleteExpiredDeviceCodes(new Date(second.expiresAt.getTime() + 1), 1)
-  t.equal(await store.createDeviceCode(newDeviceCode()), true)
+  t.equal(await store.deviceCodes.createDeviceCode(first), false, 'a taken id is still told')
+  await store.deviceCodes.consumeDeviceCode(first.id)
+  t.equal(await store.deviceCodes.createDeviceCode(first), true)
+  await store.deviceCodes.deleteExpiredDeviceCodes(new Date(second.expiresAt.getTime() + 1), 1)
+  t.equal(await store.deviceCodes.createDeviceCode(newDeviceCode()), true)
   t.throws(() => new MemoryStore({ maxDeviceCodes: 0 }), {
     code: 'GOSESH_ERR_OPTION',
     message: 'Option maxDeviceCodes is 0; expected a whole number, 1 or more',

@@ -165,7 +165,7 @@ function costTests(server: PostgresServer): void {
          ELSE '{"device":"phone"}' END WHERE id < 'k'`,
     )
     const known = newDeviceCode()
-    await store.createDeviceCode(known)
+    await store.deviceCodes.createDeviceCode(known)
     await pool.query(
       `INSERT INTO ${schema}.gosesh_device_codes (created_at, expires_at, poll_interval, id, user_code_id, status)
        SELECT $1, $1, 5000, 'id' || i, 'user' || i, 'pending' FROM generate_series(1, 10000) AS i`,

@@ -71,7 +71,7 @@ function faultTests(server: PostgresServer): void {
     const session = newSession()
     await store.createSession(session)
     const code = newDeviceCode()
-    await store.createDeviceCode(code)
+    await store.deviceCodes.createDeviceCode(code)
     await Promise.all([1, 2, 3].map(() => store.getSession(session.id)))
     await server.kill()
     const at = later(session.lastActivityAt, 1_000)
@@ -84,20 +84,20 @@ function faultTests(server: PostgresServer): void {
       deleteExpiredSessions: () => store.deleteExpiredSessions(session.createdAt, 10),
       upsertUser: () => store.upsertUser('ada'),
       deleteSessionsByMetadata: () => store.deleteSessionsByMetadata({ oidc_sub: 'ada' }),
-      createDeviceCode: () => store.createDeviceCode(newDeviceCode()),
-      getDeviceCode: () => store.getDeviceCode(code.id),
-      findDeviceCode: () => store.findDeviceCode(code.userCodeId),
-      recordDevicePoll: () => store.recordDevicePoll(code.id, { interval: 1, lastPolledAt: at }),
-      decideDeviceCode: () => store.decideDeviceCode(code.userCodeId, decisionOf('ada')),
-      consumeDeviceCode: () => store.consumeDeviceCode(code.id),
-      deleteExpiredDeviceCodes: () => store.deleteExpiredDeviceCodes(code.expiresAt, 10),
+      createDeviceCode: () => store.deviceCodes.createDeviceCode(newDeviceCode()),
+      getDeviceCode: () => store.deviceCodes.getDeviceCode(code.id),
+      findDeviceCode: () => store.deviceCodes.findDeviceCode(code.userCodeId),
+      recordDevicePoll: () => store.deviceCodes.recordDevicePoll(code.id, { interval: 1, lastPolledAt: at }),
+      decideDeviceCode: () => store.deviceCodes.decideDeviceCode(code.userCodeId, decisionOf('ada')),
+      consumeDeviceCode: () => store.deviceCodes.consumeDeviceCode(code.id),
+      deleteExpiredDeviceCodes: () => store.deviceCodes.deleteExpiredDeviceCodes(code.expiresAt, 10),
       migrate: () => store.migrate(),
     }
     for (const [method, call] of Object.entries(calls))
       await t.rejects(call() as Promise<unknown>, unavailable, method)
     await server.start()
     assertSession(await store.getSession(session.id), session)
-    await assertKept(store, code)
+    await assertKept(store.deviceCodes, code)
     t.equal(await store.batchRecordActivity(new Map([[session.id, at]])), 1)
     t.equal(pool.waitingCount, 0)
     t.equal(pool.totalCount, pool.idleCount)

@@ -160,11 +160,13 @@ function migrateTests(server: PostgresServer): void {
         unreadable.id,
         '{"a":"\\ud800"}',
       ])
-      await t.rejects(store.createDeviceCode(newDeviceCode()), { code: 'GOSESH_ERR_STORE_SCHEMA' })
+      await t.rejects(store.deviceCodes.createDeviceCode(newDeviceCode()), {
+        code: 'GOSESH_ERR_STORE_SCHEMA',
+      })
       await store.migrate()
       t.strictSame(await layout(pool, schema), current)
       t.strictSame(await store.deleteSessionsByMetadata({ oidc_sub: 'ada' }), [found.id])
-      t.equal(await store.createDeviceCode(newDeviceCode()), true)
+      t.equal(await store.deviceCodes.createDeviceCode(newDeviceCode()), true)
     },
   )
 
@@ -244,13 +246,13 @@ function migrateTests(server: PostgresServer): void {
     t.strictSame(await store.deleteSessionsByMetadata({ other: 'a' }), [])
     t.equal(await store.deleteAllSessions(), 1)
     const code = newDeviceCode()
-    t.equal(await store.createDeviceCode(code), true)
-    t.equal(await store.recordDevicePoll(code.id, { interval: 1, lastPolledAt: at }), true)
-    t.equal(await store.decideDeviceCode(code.userCodeId, decisionOf('ada')), true)
-    t.equal((await store.getDeviceCode(code.id))?.userId, 'ada')
-    t.equal((await store.findDeviceCode(code.userCodeId))?.userId, 'ada')
-    t.equal((await store.consumeDeviceCode(code.id))?.userId, 'ada')
-    t.equal(await store.deleteExpiredDeviceCodes(code.expiresAt, 10), 0)
+    t.equal(await store.deviceCodes.createDeviceCode(code), true)
+    t.equal(await store.deviceCodes.recordDevicePoll(code.id, { interval: 1, lastPolledAt: at }), true)
+    t.equal(await store.deviceCodes.decideDeviceCode(code.userCodeId, decisionOf('ada')), true)
+    t.equal((await store.deviceCodes.getDeviceCode(code.id))?.userId, 'ada')
+    t.equal((await store.deviceCodes.findDeviceCode(code.userCodeId))?.userId, 'ada')
+    t.equal((await store.deviceCodes.consumeDeviceCode(code.id))?.userId, 'ada')
+    t.equal(await store.deviceCodes.deleteExpiredDeviceCodes(code.expiresAt, 10), 0)
     await pool.query(`DROP SCHEMA ${quoteIdentifier(options.schema)} CASCADE`)
   })
 

@@ -155,13 +155,13 @@ t.test(
       await store.listUserSessions('ada')
       for (const key of ['oidc_sid', 'oidc_sub', 'device'])
         await store.deleteSessionsByMetadata({ [key]: 'a' })
-      await store.createDeviceCode(code)
-      await store.getDeviceCode(code.id)
-      await store.findDeviceCode(code.userCodeId)
-      await store.recordDevicePoll(code.id, poll)
-      await store.decideDeviceCode(code.userCodeId, decisionOf(null))
-      await store.consumeDeviceCode(code.id)
-      await store.deleteExpiredDeviceCodes(code.createdAt, 10)
+      await store.deviceCodes.createDeviceCode(code)
+      await store.deviceCodes.getDeviceCode(code.id)
+      await store.deviceCodes.findDeviceCode(code.userCodeId)
+      await store.deviceCodes.recordDevicePoll(code.id, poll)
+      await store.deviceCodes.decideDeviceCode(code.userCodeId, decisionOf(null))
+      await store.deviceCodes.consumeDeviceCode(code.id)
+      await store.deviceCodes.deleteExpiredDeviceCodes(code.createdAt, 10)
       return pool.queries.map(({ name = '' }) => name)
     }
     const all = [await names({}), await names({ schema: 'a' }), await names({ tablePrefix: 'a' })].flat()
@@ -204,13 +204,13 @@ function schemaTests(server: PostgresServer): void {
         deleteAllSessions: () => store.deleteAllSessions(),
         'deleteSessionsByMetadata, oidc_sub': () => store.deleteSessionsByMetadata({ oidc_sub: 'ada' }),
         'deleteSessionsByMetadata, other': () => store.deleteSessionsByMetadata({ device: 'phone' }),
-        createDeviceCode: () => store.createDeviceCode(code),
-        getDeviceCode: () => store.getDeviceCode(code.id),
-        findDeviceCode: () => store.findDeviceCode(code.userCodeId),
-        recordDevicePoll: () => store.recordDevicePoll(code.id, poll),
-        decideDeviceCode: () => store.decideDeviceCode(code.userCodeId, decisionOf('ada')),
-        consumeDeviceCode: () => store.consumeDeviceCode(code.id),
-        deleteExpiredDeviceCodes: () => store.deleteExpiredDeviceCodes(new Date(), 10),
+        createDeviceCode: () => store.deviceCodes.createDeviceCode(code),
+        getDeviceCode: () => store.deviceCodes.getDeviceCode(code.id),
+        findDeviceCode: () => store.deviceCodes.findDeviceCode(code.userCodeId),
+        recordDevicePoll: () => store.deviceCodes.recordDevicePoll(code.id, poll),
+        decideDeviceCode: () => store.deviceCodes.decideDeviceCode(code.userCodeId, decisionOf('ada')),
+        consumeDeviceCode: () => store.deviceCodes.consumeDeviceCode(code.id),
+        deleteExpiredDeviceCodes: () => store.deviceCodes.deleteExpiredDeviceCodes(new Date(), 10),
       }
       for (const [method, call] of Object.entries(calls)) {
         await t.rejects(
@@ -266,12 +266,12 @@ function schemaTests(server: PostgresServer): void {
     t.equal(await store.deleteAllSessions(), 1)
     t.equal(await store.deleteSession(id), false)
     t.strictSame(await store.deleteSessionsByMetadata({ oidc_sub: 'ada' }), [])
-    t.equal(await store.createDeviceCode(code), true)
-    t.equal(await store.recordDevicePoll(code.id, poll), true)
-    t.equal(await store.decideDeviceCode(code.userCodeId, decisionOf(null)), true)
-    t.equal((await store.findDeviceCode(code.userCodeId))?.status, 'denied')
-    t.equal((await store.consumeDeviceCode(code.id))?.status, 'denied')
-    t.equal(await store.deleteExpiredDeviceCodes(code.expiresAt, 10), 0)
+    t.equal(await store.deviceCodes.createDeviceCode(code), true)
+    t.equal(await store.deviceCodes.recordDevicePoll(code.id, poll), true)
+    t.equal(await store.deviceCodes.decideDeviceCode(code.userCodeId, decisionOf(null)), true)
+    t.equal((await store.deviceCodes.findDeviceCode(code.userCodeId))?.status, 'denied')
+    t.equal((await store.deviceCodes.consumeDeviceCode(code.id))?.status, 'denied')
+    t.equal(await store.deviceCodes.deleteExpiredDeviceCodes(code.expiresAt, 10), 0)
   })
 }
 

@@ -51,8 +51,8 @@ function storageTests(server: PostgresServer): void {
       assertSession(session, activeAt(full, at))
       t.strictSame(Object.keys(session?.metadata ?? {}), ['zebra', 'apple'])
       const code = newDeviceCode({ metadata: full.metadata, lastPolledAt: new Date(1_001) })
-      await store.createDeviceCode(code)
-      await assertKept(store, code)
+      await store.deviceCodes.createDeviceCode(code)
+      await assertKept(store.deviceCodes, code)
     })
   }
 
@@ -100,7 +100,7 @@ function storageTests(server: PostgresServer): void {
 
   t.test('no hand can leave a device code approved for nobody', async (t) => {
     const { pool, store, schema } = await freshStore(t, server)
-    await store.createDeviceCode(newDeviceCode())
+    await store.deviceCodes.createDeviceCode(newDeviceCode())
     for (const change of ["status = 'approved'", "user_id = 'eve'", "status = 'other'"]) {
       await t.rejects(pool.query(`UPDATE ${schema}.gosesh_device_codes SET ${change}`), { code: '23514' })
     }
@@ -109,9 +109,12 @@ function storageTests(server: PostgresServer): void {
   t.test('metadata of a device code that was changed by hand is unreadable, and not quoted', async (t) => {
     const { pool, store, schema } = await freshStore(t, server)
     const code = newDeviceCode()
-    await store.createDeviceCode(code)
+    await store.deviceCodes.createDeviceCode(code)
     await pool.query(`UPDATE ${schema}.gosesh_device_codes SET metadata = '{"a":1}'`)
-    for (const call of [store.getDeviceCode(code.id), store.findDeviceCode(code.userCodeId)]) {
+    for (const call of [
+      store.deviceCodes.getDeviceCode(code.id),
+      store.deviceCodes.findDeviceCode(code.userCodeId),
+    ]) {
       await t.rejects(call, { code: 'GOSESH_ERR_STORE_UNAVAILABLE', cause: undefined })
     }
   })
@@ -121,16 +124,16 @@ function storageTests(server: PostgresServer): void {
       const options = `-c default_transaction_isolation=${isolation.replace(' ', '\\ ')}`
       const { pool, store, schema } = await freshStore(t, server, { options })
       const code = newDeviceCode()
-      await store.createDeviceCode(code)
+      await store.deviceCodes.createDeviceCode(code)
       const client = await pool.connect()
       await client.query('BEGIN')
       await client.query(`UPDATE ${schema}.gosesh_device_codes SET status = 'denied'`)
-      const decided = store.decideDeviceCode(code.userCodeId, decisionOf('ada'))
+      const decided = store.deviceCodes.decideDeviceCode(code.userCodeId, decisionOf('ada'))
       await untilWaiting(pool)
       await client.query('COMMIT')
       client.release()
       t.equal(await decided, false, isolation)
-      await assertKept(store, { ...code, status: 'denied' })
+      await assertKept(store.deviceCodes, { ...code, status: 'denied' })
     }
   })
 

@@ -45,12 +45,12 @@ async function assertUnavailable(t: Test, store: RedisStore, session: Session): 
     listUserSessions: store.listUserSessions(session.userId),
     deleteAllSessions: store.deleteAllSessions(),
     deleteSessionsByMetadata: store.deleteSessionsByMetadata({ oidc_sub: 'ada' }),
-    createDeviceCode: store.createDeviceCode(code),
-    getDeviceCode: store.getDeviceCode(code.id),
-    findDeviceCode: store.findDeviceCode(code.userCodeId),
-    recordDevicePoll: store.recordDevicePoll(code.id, { interval: 1, lastPolledAt: new Date() }),
-    decideDeviceCode: store.decideDeviceCode(code.userCodeId, decisionOf('ada')),
-    consumeDeviceCode: store.consumeDeviceCode(code.id),
+    createDeviceCode: store.deviceCodes.createDeviceCode(code),
+    getDeviceCode: store.deviceCodes.getDeviceCode(code.id),
+    findDeviceCode: store.deviceCodes.findDeviceCode(code.userCodeId),
+    recordDevicePoll: store.deviceCodes.recordDevicePoll(code.id, { interval: 1, lastPolledAt: new Date() }),
+    decideDeviceCode: store.deviceCodes.decideDeviceCode(code.userCodeId, decisionOf('ada')),
+    consumeDeviceCode: store.deviceCodes.consumeDeviceCode(code.id),
   }
   await Promise.all(
     Object.entries(calls).map(([name, call]) =>
@@ -77,7 +77,7 @@ function faults(t: Test, connect: (server: RedisServer, t: Test) => Promise<Redi
       const session = newSession({ metadata: { oidc_sub: 'bob' } })
       await store.createSession(session)
       const code = newDeviceCode()
-      await store.createDeviceCode(code)
+      await store.deviceCodes.createDeviceCode(code)
       await server.kill()
       await assertUnavailable(t, store, session)
       await server.start()
@@ -89,7 +89,7 @@ function faults(t: Test, connect: (server: RedisServer, t: Test) => Promise<Redi
         (await store.listUserSessions('user')).map(({ id }) => id),
         [session.id],
       )
-      await assertKept(store, code)
+      await assertKept(store.deviceCodes, code)
       t.same(await store.deleteSessionsByMetadata({ oidc_sub: 'bob' }), [session.id])
     },
   )

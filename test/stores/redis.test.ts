@@ -151,12 +151,15 @@ if (hasRedis(t)) {
       await store.createSession(newSession({ metadata: { oidc_sub: 'ada' } }))
       t.equal((await store.deleteSessionsByMetadata({ oidc_sub: 'ada' })).length, 1)
       const code = newDeviceCode()
-      t.equal(await store.createDeviceCode(code), true)
-      t.equal(await store.createDeviceCode({ ...newDeviceCode(), id: code.id }), false)
-      t.equal(await store.recordDevicePoll(code.id, { interval: 1, lastPolledAt: new Date() }), true)
-      t.equal(await store.decideDeviceCode(code.userCodeId, decisionOf('ada')), true)
-      t.equal((await store.findDeviceCode(code.userCodeId))?.userId, 'ada')
-      t.equal((await store.consumeDeviceCode(code.id))?.userId, 'ada')
+      t.equal(await store.deviceCodes.createDeviceCode(code), true)
+      t.equal(await store.deviceCodes.createDeviceCode({ ...newDeviceCode(), id: code.id }), false)
+      t.equal(
+        await store.deviceCodes.recordDevicePoll(code.id, { interval: 1, lastPolledAt: new Date() }),
+        true,
+      )
+      t.equal(await store.deviceCodes.decideDeviceCode(code.userCodeId, decisionOf('ada')), true)
+      t.equal((await store.deviceCodes.findDeviceCode(code.userCodeId))?.userId, 'ada')
+      t.equal((await store.deviceCodes.consumeDeviceCode(code.id))?.userId, 'ada')
       await t.rejects(new RedisStore(limited, { prefix: 'not-ours:' }).getSession(session.id), unavailable)
     })
   }

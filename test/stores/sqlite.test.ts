@@ -118,13 +118,14 @@ function everyCall(
   code: DeviceCode = newDeviceCode(),
 ): Record<string, () => Promise<unknown>> {
   return {
-    createDeviceCode: () => store.createDeviceCode(code),
-    getDeviceCode: () => store.getDeviceCode(code.id),
-    findDeviceCode: () => store.findDeviceCode(code.userCodeId),
-    recordDevicePoll: () => store.recordDevicePoll(code.id, { interval: 1, lastPolledAt: code.createdAt }),
-    decideDeviceCode: () => store.decideDeviceCode(code.userCodeId, decisionOf('ada')),
-    consumeDeviceCode: () => store.consumeDeviceCode(code.id),
-    deleteExpiredDeviceCodes: () => store.deleteExpiredDeviceCodes(new Date(), 100),
+    createDeviceCode: () => store.deviceCodes.createDeviceCode(code),
+    getDeviceCode: () => store.deviceCodes.getDeviceCode(code.id),
+    findDeviceCode: () => store.deviceCodes.findDeviceCode(code.userCodeId),
+    recordDevicePoll: () =>
+      store.deviceCodes.recordDevicePoll(code.id, { interval: 1, lastPolledAt: code.createdAt }),
+    decideDeviceCode: () => store.deviceCodes.decideDeviceCode(code.userCodeId, decisionOf('ada')),
+    consumeDeviceCode: () => store.deviceCodes.consumeDeviceCode(code.id),
+    deleteExpiredDeviceCodes: () => store.deviceCodes.deleteExpiredDeviceCodes(new Date(), 100),
     'deleteSessionsByMetadata, oidc_sid': () => store.deleteSessionsByMetadata({ oidc_sid: 'a' }),
     'deleteSessionsByMetadata, oidc_sub': () => store.deleteSessionsByMetadata({ oidc_sub: 'a' }),
     'deleteSessionsByMetadata, other': () => store.deleteSessionsByMetadata({ device: 'phone' }),
@@ -527,7 +528,7 @@ t.test('a schema of the first release is brought to this version, its sessions k
   const { database: fresh } = await makeStore(t)
   t.strictSame(schemaOf(database), schemaOf(fresh))
   t.strictSame(await store.deleteSessionsByMetadata({ oidc_sub: 'ada' }), [first.id])
-  t.equal(await store.createDeviceCode(newDeviceCode()), true)
+  t.equal(await store.deviceCodes.createDeviceCode(newDeviceCode()), true)
 })
 
 t.test('a schema older than the code rejects with the schema code', async (t) => {
@@ -689,16 +690,19 @@ t.test('metadata that was changed by hand keeps no other session from being foun
 t.test('metadata of a device code that was changed by hand is unreadable, and not quoted', async (t) => {
   const { store, database } = await makeStore(t)
   const code = newDeviceCode()
-  await store.createDeviceCode(code)
+  await store.deviceCodes.createDeviceCode(code)
   database.exec(`UPDATE gosesh_device_codes SET metadata = '{"a":1}'`)
-  for (const call of [store.getDeviceCode(code.id), store.findDeviceCode(code.userCodeId)]) {
+  for (const call of [
+    store.deviceCodes.getDeviceCode(code.id),
+    store.deviceCodes.findDeviceCode(code.userCodeId),
+  ]) {
     t.match(await rejection(call), { code: 'GOSESH_ERR_STORE_UNAVAILABLE', cause: undefined })
   }
 })
 
 t.test('no hand can leave a device code approved for nobody', async (t) => {
   const { store, database } = await makeStore(t)
-  await store.createDeviceCode(newDeviceCode())
+  await store.deviceCodes.createDeviceCode(newDeviceCode())
   for (const change of ["status = 'approved'", "user_id = 'eve'", "status = 'other'"]) {
     t.throws(() => database.exec(`UPDATE gosesh_device_codes SET ${change}`), /CHECK constraint/)
   }

@@ -3,11 +3,11 @@ import type {
   DeviceCode,
   DeviceCodeDecision,
   DeviceCodeId,
+  DeviceCodeStore,
   DevicePoll,
   UserCodeId,
 } from '../../types/device-code.js'
 import type { SessionId } from '../../types/session.js'
-import type { DeviceCodeStore } from '../../types/store.js'
 import { OpenDeviceCodes } from './open-device-codes.js'
 
 /** Reads a code, and a turn later writes it back as it then was, with what changes. */

@@ -1,7 +1,6 @@
 import t from 'tap'
 import { deviceCodeStoreContract } from '../../lib/testing/index.js'
-import type { DeviceCode } from '../../types/device-code.js'
-import type { DeviceCodeStore } from '../../types/store.js'
+import type { DeviceCode, DeviceCodeStore } from '../../types/device-code.js'
 import { brokenDeviceCodes } from './broken-device-codes.js'
 import { OpenDeviceCodes } from './open-device-codes.js'
 
@@ -10,7 +9,10 @@ type CreateStore = () => DeviceCodeStore | Promise<DeviceCodeStore>
 /** The cases that the contract registers, by their names. */
 function casesFor(createStore: CreateStore): Map<string, () => Promise<void>> {
   const cases = new Map<string, () => Promise<void>>()
-  deviceCodeStoreContract({ test: (name, run) => cases.set(name, run), createStore })
+  deviceCodeStoreContract({
+    test: (name, run) => cases.set(name, run),
+    createStore: async () => ({ deviceCodes: await createStore() }),
+  })
   return cases
 }
 

@@ -2,10 +2,10 @@ import type {
   DeviceCode,
   DeviceCodeDecision,
   DeviceCodeId,
+  DeviceCodeStore,
   DevicePoll,
   UserCodeId,
 } from '../../types/device-code.js'
-import type { DeviceCodeStore } from '../../types/store.js'
 
 /** Device codes that keep every rule, in parts that can be broken one at a time. */
 export class OpenDeviceCodes implements DeviceCodeStore {

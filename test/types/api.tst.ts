@@ -108,7 +108,7 @@ describe('stores', () => {
         ExpiredSessionSweeper &
         AllSessionsDeleter &
         MetadataSessionsDeleter &
-        DeviceCodeStore
+        DeviceCodeProvider
     >()
   })
 

@@ -1,9 +1,8 @@
 import type { FastifyInstance } from 'fastify'
-import type { DeviceCode, DeviceCodeId } from '../../../types/device-code.js'
+import type { DeviceCode, DeviceCodeId, DeviceCodeStore } from '../../../types/device-code.js'
 import type { Clock } from '../../../types/options.js'
 import type { Session, SessionToken } from '../../../types/session.js'
-import type { DeviceCodeStore } from '../../../types/store.js'
-import { hasCapability, requireCapability } from '../../core/capabilities.js'
+import { hasCapability, requireDeviceCodes } from '../../core/capabilities.js'
 import { GoseshError } from '../../core/errors.js'
 import { type Internals, internals } from '../../core/internals.js'
 import type { DeviceSettings } from '../options.js'
@@ -35,15 +34,6 @@ const tolerance = 0.1
 const maxTries = 3
 const sweepChunk = 1_000
 const neededBy = 'The option deviceAuthorization'
-const storeMethods = [
-  'createDeviceCode',
-  'getDeviceCode',
-  'findDeviceCode',
-  'recordDevicePoll',
-  'decideDeviceCode',
-  'consumeDeviceCode',
-  'deleteExpiredDeviceCodes',
-] as const satisfies readonly (keyof DeviceCodeStore)[]
 
 /** Device authorization for sessions of gosesh (RFC 8628). */
 export class DeviceAuthorization {
@@ -81,7 +71,7 @@ export class DeviceAuthorization {
         sessionId: null,
         metadata,
       }
-      if (await this.#call('createDeviceCode', (store) => store.createDeviceCode(code))) {
+      if (await this.#codes.createDeviceCode(code)) {
         return { deviceCode, userCode }
       }
     }
@@ -91,16 +81,14 @@ export class DeviceAuthorization {
 
   /** What waits for this user code, or `null`. */
   async find(userCode: string): Promise<DeviceCode | null> {
-    const code = await this.#call('findDeviceCode', (store) => store.findDeviceCode(userCodeId(userCode)))
+    const code = await this.#codes.findDeviceCode(userCodeId(userCode))
     return code !== null && code.status === 'pending' && !this.#isExpired(code) ? code : null
   }
 
   /** Resolves with false if somebody decided about the code before; without an approver it is denied. */
   async decide(userCode: string, approver: Session | null): Promise<boolean> {
     const decision = { userId: approver?.userId ?? null, sessionId: approver?.id ?? null }
-    return await this.#call('decideDeviceCode', (store) =>
-      store.decideDeviceCode(userCodeId(userCode), decision),
-    )
+    return await this.#codes.decideDeviceCode(userCodeId(userCode), decision)
   }
 
   /** A poll: a session once it is approved, else what the device is told. `client` is the one that it says it is now. */
@@ -110,7 +98,7 @@ export class DeviceAuthorization {
   ): Promise<{ session: Session; token: SessionToken } | DeviceError> {
     const id = deviceCodeId(deviceCode)
     if (id === null) return 'invalid_grant'
-    const code = await this.#call('getDeviceCode', (store) => store.getDeviceCode(id))
+    const code = await this.#codes.getDeviceCode(id)
     if (code === null) return 'invalid_grant'
     if (client !== undefined && client !== code.metadata?.[clientKey]) return 'invalid_grant'
     if (this.#isExpired(code)) return 'expired_token'
@@ -149,7 +137,7 @@ export class DeviceAuthorization {
 
   /** Resolves with true for the one call that uses up the code. */
   async #consume(id: DeviceCodeId): Promise<boolean> {
-    return (await this.#call('consumeDeviceCode', (store) => store.consumeDeviceCode(id))) !== null
+    return (await this.#codes.consumeDeviceCode(id)) !== null
   }
 
   /**
@@ -158,9 +146,7 @@ export class DeviceAuthorization {
    */
   async undo(id: string, userId: string): Promise<boolean> {
     const { store } = this.#app.gosesh
-    const code = isDeviceCodeId(id)
-      ? await this.#call('getDeviceCode', (store) => store.getDeviceCode(id))
-      : null
+    const code = isDeviceCodeId(id) ? await this.#codes.getDeviceCode(id) : null
     if (code?.status === 'approved' && code.userId === userId) {
       if (await this.#consume(code.id)) return true
     }
@@ -175,9 +161,7 @@ export class DeviceAuthorization {
     const before = new Date(this.#clock.now() - this.#settings.expiresIn)
     let deleted = sweepChunk
     while (deleted >= sweepChunk) {
-      deleted = await this.#call('deleteExpiredDeviceCodes', (store) =>
-        store.deleteExpiredDeviceCodes(before, sweepChunk),
-      )
+      deleted = await this.#codes.deleteExpiredDeviceCodes(before, sweepChunk)
     }
   }
 
@@ -185,7 +169,7 @@ export class DeviceAuthorization {
     const now = this.#clock.now()
     const tooSoon = lastPolledAt !== null && now < lastPolledAt.getTime() + interval * (1 - tolerance)
     const poll = { lastPolledAt: new Date(now), interval: tooSoon ? interval + slowDown : interval }
-    const exists = await this.#call('recordDevicePoll', (store) => store.recordDevicePoll(id, poll))
+    const exists = await this.#codes.recordDevicePoll(id, poll)
     if (!exists) return 'invalid_grant'
     return tooSoon ? 'slow_down' : 'authorization_pending'
   }
@@ -194,14 +178,12 @@ export class DeviceAuthorization {
     return expiresAt.getTime() <= this.#clock.now()
   }
 
-  #call<T>(method: keyof DeviceCodeStore, call: (store: DeviceCodeStore) => Promise<T>): Promise<T> {
-    return this.#internals.callStore(method, (store) => call(requireCapability(store, method, neededBy)))
+  get #codes(): DeviceCodeStore {
+    return requireDeviceCodes(this.#internals.store, neededBy)
   }
 }
 
-/** Throws `GOSESH_ERR_STORE_CAPABILITY` if the store lacks a method of a `DeviceCodeStore`. */
+/** Throws `GOSESH_ERR_STORE_CAPABILITY` if the store keeps no device codes. */
 export function requireDeviceStore(app: FastifyInstance): void {
-  for (const method of storeMethods) {
-    requireCapability(app.gosesh.store, method, neededBy)
-  }
+  requireDeviceCodes(app.gosesh.store, neededBy)
 }

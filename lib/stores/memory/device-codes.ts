@@ -2,6 +2,7 @@ import type {
   DeviceCode,
   DeviceCodeDecision,
   DeviceCodeId,
+  DeviceCodeStore,
   DevicePoll,
   UserCodeId,
 } from '../../../types/device-code.js'
@@ -48,7 +49,7 @@ function toDeviceCode(stored: StoredCode | undefined): DeviceCode | null {
 }
 
 /** Devices that wait for their users, in this process's memory. */
-export class DeviceCodes {
+export class MemoryDeviceCodes implements DeviceCodeStore {
   readonly #max: number
   readonly #byId = new Map<DeviceCodeId, StoredCode>()
   readonly #byUserCode = new Map<UserCodeId, StoredCode>()
@@ -57,8 +58,8 @@ export class DeviceCodes {
     this.#max = max
   }
 
-  /** Throws `GOSESH_ERR_STORE_FULL` if there are as many as there may be, once the expired ones have made room. */
-  create(code: DeviceCode): boolean {
+  /** Rejects with `GOSESH_ERR_STORE_FULL` if there are as many as there may be, once the expired ones have made room. */
+  async createDeviceCode(code: DeviceCode): Promise<boolean> {
     if (this.#byId.size >= this.#max) this.#makeRoom(code.createdAt.getTime())
     if (this.#byId.has(code.id) || this.#byUserCode.has(code.userCodeId)) return false
     if (this.#byId.size >= this.#max) {
@@ -72,15 +73,15 @@ export class DeviceCodes {
     return true
   }
 
-  get(id: DeviceCodeId): DeviceCode | null {
+  async getDeviceCode(id: DeviceCodeId): Promise<DeviceCode | null> {
     return toDeviceCode(this.#byId.get(id))
   }
 
-  find(userCodeId: UserCodeId): DeviceCode | null {
+  async findDeviceCode(userCodeId: UserCodeId): Promise<DeviceCode | null> {
     return toDeviceCode(this.#byUserCode.get(userCodeId))
   }
 
-  recordPoll(id: DeviceCodeId, { interval, lastPolledAt }: DevicePoll): boolean {
+  async recordDevicePoll(id: DeviceCodeId, { interval, lastPolledAt }: DevicePoll): Promise<boolean> {
     const stored = this.#byId.get(id)
     if (stored === undefined) return false
     const at = lastPolledAt.getTime()
@@ -89,7 +90,10 @@ export class DeviceCodes {
     return true
   }
 
-  decide(userCodeId: UserCodeId, { userId, sessionId }: DeviceCodeDecision): boolean {
+  async decideDeviceCode(
+    userCodeId: UserCodeId,
+    { userId, sessionId }: DeviceCodeDecision,
+  ): Promise<boolean> {
     const stored = this.#byUserCode.get(userCodeId)
     if (stored?.status !== 'pending') return false
     stored.status = userId === null ? 'denied' : 'approved'
@@ -98,13 +102,13 @@ export class DeviceCodes {
     return true
   }
 
-  consume(id: DeviceCodeId): DeviceCode | null {
+  async consumeDeviceCode(id: DeviceCodeId): Promise<DeviceCode | null> {
     const stored = this.#byId.get(id)
     if (stored !== undefined) this.#delete(stored)
     return toDeviceCode(stored)
   }
 
-  deleteExpired(before: Date, limit: number): number {
+  async deleteExpiredDeviceCodes(before: Date, limit: number): Promise<number> {
     let deleted = 0
     for (const stored of this.#byId.values()) {
       if (deleted === limit) break

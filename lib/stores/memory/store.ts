@@ -1,16 +1,10 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import type {
-  DeviceCode,
-  DeviceCodeDecision,
-  DeviceCodeId,
-  DevicePoll,
-  UserCodeId,
-} from '../../../types/device-code.js'
+import type { DeviceCodeStore } from '../../../types/device-code.js'
 import type { Session, SessionId, SessionMetadata } from '../../../types/session.js'
 import type {
   ActivityRecorder,
   AllSessionsDeleter,
-  DeviceCodeStore,
+  DeviceCodeProvider,
   ExpiredSessionSweeper,
   MetadataSessionsDeleter,
   SessionExtension,
@@ -22,7 +16,7 @@ import { userIdOf } from '../../core/user-id.js'
 import { checkCount, checkObject } from '../../core/validation.js'
 import { writeInTurns } from '../shared/in-turns.js'
 import { holdsPairs, indexedKeys, keyAmong, type MetadataPair, pairsOf } from '../shared/metadata.js'
-import { DeviceCodes } from './device-codes.js'
+import { MemoryDeviceCodes } from './device-codes.js'
 import { IdIndex } from './id-index.js'
 
 export interface MemoryStoreOptions {
@@ -79,13 +73,13 @@ export class MemoryStore
     ExpiredSessionSweeper,
     AllSessionsDeleter,
     MetadataSessionsDeleter,
-    DeviceCodeStore
+    DeviceCodeProvider
 {
   readonly #maxSessions: number
   readonly #sessions = new Map<SessionId, StoredSession>()
   readonly #idsByUser = new IdIndex()
   readonly #idsByMetadata = new IdIndex()
-  readonly #deviceCodes: DeviceCodes
+  readonly deviceCodes: DeviceCodeStore
   /** Where a sweep that is not done goes on; `null` otherwise, as it keeps what it iterates over in memory. */
   #sweepCursor: Iterator<[SessionId, StoredSession]> | null = null
 
@@ -94,7 +88,7 @@ export class MemoryStore
     const known = ['maxSessions', 'maxDeviceCodes']
     const { maxSessions, maxDeviceCodes } = checkObject('MemoryStore', options, known)
     this.#maxSessions = checkCount('maxSessions', maxSessions ?? 1_000_000)
-    this.#deviceCodes = new DeviceCodes(checkCount('maxDeviceCodes', maxDeviceCodes ?? 100_000))
+    this.deviceCodes = new MemoryDeviceCodes(checkCount('maxDeviceCodes', maxDeviceCodes ?? 100_000))
   }
 
   async upsertUser(authProviderId: string): Promise<string> {
@@ -217,35 +211,6 @@ export class MemoryStore
       if (holdsPairs(metadata, wanted) && this.#delete(id)) deleted.push(id)
     }
     return deleted
-  }
-
-  /** Rejects with `GOSESH_ERR_STORE_FULL` past `maxDeviceCodes`. */
-  async createDeviceCode(code: DeviceCode): Promise<boolean> {
-    return this.#deviceCodes.create(code)
-  }
-
-  async getDeviceCode(id: DeviceCodeId): Promise<DeviceCode | null> {
-    return this.#deviceCodes.get(id)
-  }
-
-  async findDeviceCode(userCodeId: UserCodeId): Promise<DeviceCode | null> {
-    return this.#deviceCodes.find(userCodeId)
-  }
-
-  async recordDevicePoll(id: DeviceCodeId, poll: DevicePoll): Promise<boolean> {
-    return this.#deviceCodes.recordPoll(id, poll)
-  }
-
-  async decideDeviceCode(userCodeId: UserCodeId, decision: DeviceCodeDecision): Promise<boolean> {
-    return this.#deviceCodes.decide(userCodeId, decision)
-  }
-
-  async consumeDeviceCode(id: DeviceCodeId): Promise<DeviceCode | null> {
-    return this.#deviceCodes.consume(id)
-  }
-
-  async deleteExpiredDeviceCodes(before: Date, limit: number): Promise<number> {
-    return this.#deviceCodes.deleteExpired(before, limit)
   }
 
   /** The sessions among which those with the pairs are. */

@@ -2,6 +2,7 @@ import type {
   DeviceCode,
   DeviceCodeDecision,
   DeviceCodeId,
+  DeviceCodeStore,
   DevicePoll,
   UserCodeId,
 } from '../../../types/device-code.js'
@@ -104,7 +105,7 @@ function toDeviceCode(row: TextRow | undefined): DeviceCode | null {
 }
 
 /** Devices that wait for their users. */
-export class DeviceCodes {
+export class PostgresDeviceCodes implements DeviceCodeStore {
   readonly #runner: StatementRunner
   readonly #statements: DeviceCodeStatements
 
@@ -113,7 +114,7 @@ export class DeviceCodes {
     this.#statements = deviceCodeStatements(tables)
   }
 
-  create(code: DeviceCode): Promise<boolean> {
+  createDeviceCode(code: DeviceCode): Promise<boolean> {
     return this.#changesOne(this.#statements.create, [
       code.id,
       code.userCodeId,
@@ -128,28 +129,28 @@ export class DeviceCodes {
     ])
   }
 
-  get(id: DeviceCodeId): Promise<DeviceCode | null> {
+  getDeviceCode(id: DeviceCodeId): Promise<DeviceCode | null> {
     return this.#one(this.#statements.get, id)
   }
 
-  find(userCodeId: UserCodeId): Promise<DeviceCode | null> {
+  findDeviceCode(userCodeId: UserCodeId): Promise<DeviceCode | null> {
     return this.#one(this.#statements.find, userCodeId)
   }
 
-  recordPoll(id: DeviceCodeId, { interval, lastPolledAt }: DevicePoll): Promise<boolean> {
+  recordDevicePoll(id: DeviceCodeId, { interval, lastPolledAt }: DevicePoll): Promise<boolean> {
     return this.#changesOne(this.#statements.recordPoll, [id, lastPolledAt.toISOString(), interval])
   }
 
-  decide(userCodeId: UserCodeId, { userId, sessionId }: DeviceCodeDecision): Promise<boolean> {
+  decideDeviceCode(userCodeId: UserCodeId, { userId, sessionId }: DeviceCodeDecision): Promise<boolean> {
     const status: DeviceCode['status'] = userId === null ? 'denied' : 'approved'
     return this.#changesOne(this.#statements.decide, [userCodeId, status, userId, sessionId])
   }
 
-  consume(id: DeviceCodeId): Promise<DeviceCode | null> {
+  consumeDeviceCode(id: DeviceCodeId): Promise<DeviceCode | null> {
     return this.#one(this.#statements.consume, id)
   }
 
-  async deleteExpired(before: Date, limit: number): Promise<number> {
+  async deleteExpiredDeviceCodes(before: Date, limit: number): Promise<number> {
     const { rowCount } = await this.#runner.run(this.#statements.deleteExpired, [before.toISOString(), limit])
     return Number(rowCount)
   }

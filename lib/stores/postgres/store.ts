@@ -1,15 +1,9 @@
-import type {
-  DeviceCode,
-  DeviceCodeDecision,
-  DeviceCodeId,
-  DevicePoll,
-  UserCodeId,
-} from '../../../types/device-code.js'
+import type { DeviceCodeStore } from '../../../types/device-code.js'
 import type { Session, SessionId, SessionMetadata } from '../../../types/session.js'
 import type {
   ActivityRecorder,
   AllSessionsDeleter,
-  DeviceCodeStore,
+  DeviceCodeProvider,
   ExpiredSessionSweeper,
   MetadataSessionsDeleter,
   SchemaChecker,
@@ -31,7 +25,7 @@ import { type ActivitySlice, writeInTurns } from '../shared/in-turns.js'
 import { indexedKeys, keyAmong } from '../shared/metadata.js'
 import { type PostgresPool, StatementRunner, type TextRow } from './client.js'
 import { toSession } from './codec.js'
-import { DeviceCodes } from './device-codes.js'
+import { PostgresDeviceCodes } from './device-codes.js'
 import { checkPostgres, migratePostgres } from './migrations.js'
 import { type Statements, statements } from './statements.js'
 import { type TableNames, tableNames } from './tables.js'
@@ -77,14 +71,14 @@ export class PostgresStore
     AllSessionsDeleter,
     MetadataSessionsDeleter,
     SchemaChecker,
-    DeviceCodeStore
+    DeviceCodeProvider
 {
   readonly #pool: PostgresPool
   readonly #tables: TableNames
   readonly #statements: Statements
   readonly #runner: StatementRunner
   readonly #upsertUser: UpsertUser | undefined
-  readonly #deviceCodes: DeviceCodes
+  readonly deviceCodes: DeviceCodeStore
   /** The block of the table at which the next sweep begins. */
   #sweepFrom = 0
 
@@ -104,7 +98,7 @@ export class PostgresStore
     this.#statements = statements(this.#tables)
     this.#runner = new StatementRunner(pool, checkBoolean('preparedStatements', preparedStatements ?? true))
     this.#upsertUser = checkUpsertUser(upsertUser)
-    this.#deviceCodes = new DeviceCodes(this.#runner, this.#tables)
+    this.deviceCodes = new PostgresDeviceCodes(this.#runner, this.#tables)
     // A pool that nobody listens to ends the process when the server drops an idle connection of it.
     if (pool.listenerCount('error') === 0) pool.on('error', () => {})
   }
@@ -251,34 +245,6 @@ export class PostgresStore
     const statement = this.#statements[key === undefined ? 'deleteByMetadata' : deletions[key]]
     const { rows } = await this.#runner.run(statement, [JSON.stringify(pairs), found])
     return rows.map(({ id }) => id as SessionId)
-  }
-
-  async createDeviceCode(code: DeviceCode): Promise<boolean> {
-    return await this.#deviceCodes.create(code)
-  }
-
-  async getDeviceCode(id: DeviceCodeId): Promise<DeviceCode | null> {
-    return await this.#deviceCodes.get(id)
-  }
-
-  async findDeviceCode(userCodeId: UserCodeId): Promise<DeviceCode | null> {
-    return await this.#deviceCodes.find(userCodeId)
-  }
-
-  async recordDevicePoll(id: DeviceCodeId, poll: DevicePoll): Promise<boolean> {
-    return await this.#deviceCodes.recordPoll(id, poll)
-  }
-
-  async decideDeviceCode(userCodeId: UserCodeId, decision: DeviceCodeDecision): Promise<boolean> {
-    return await this.#deviceCodes.decide(userCodeId, decision)
-  }
-
-  async consumeDeviceCode(id: DeviceCodeId): Promise<DeviceCode | null> {
-    return await this.#deviceCodes.consume(id)
-  }
-
-  async deleteExpiredDeviceCodes(before: Date, limit: number): Promise<number> {
-    return await this.#deviceCodes.deleteExpired(before, limit)
   }
 
   async #sweep(from: number, before: Date, limit: number): Promise<{ deleted: number; blocks: number }> {

@@ -2,6 +2,7 @@ import type {
   DeviceCode,
   DeviceCodeDecision,
   DeviceCodeId,
+  DeviceCodeStore,
   DevicePoll,
   UserCodeId,
 } from '../../../types/device-code.js'
@@ -26,7 +27,7 @@ function ignore(): void {}
  * claimed first, which keeps it unique; every change after that is one script on the hash, which keeps it atomic. A
  * user code whose hash is absent, or is that of another user code, leads nowhere.
  */
-export class DeviceCodes {
+export class RedisDeviceCodes implements DeviceCodeStore {
   readonly #connection: Connection
   readonly #prefix: string
   readonly #grace: number
@@ -37,7 +38,7 @@ export class DeviceCodes {
     this.#grace = grace
   }
 
-  async create(code: DeviceCode): Promise<boolean> {
+  async createDeviceCode(code: DeviceCode): Promise<boolean> {
     const { id, userCodeId } = code
     const expiry = String(code.expiresAt.getTime() + this.#grace)
     const fields = encodeDeviceCode(code)
@@ -48,32 +49,40 @@ export class DeviceCodes {
     return false
   }
 
-  async get(id: DeviceCodeId): Promise<DeviceCode | null> {
+  async getDeviceCode(id: DeviceCodeId): Promise<DeviceCode | null> {
     return decodeDeviceCode(id, await this.#connection.run(readDeviceCode, [this.#codeKey(id)]))
   }
 
-  async find(userCodeId: UserCodeId): Promise<DeviceCode | null> {
+  async findDeviceCode(userCodeId: UserCodeId): Promise<DeviceCode | null> {
     const id = await this.#idOf(userCodeId)
-    const code = id === null ? null : await this.get(id)
+    const code = id === null ? null : await this.getDeviceCode(id)
     return code?.userCodeId === userCodeId ? code : null
   }
 
-  async recordPoll(id: DeviceCodeId, { interval, lastPolledAt }: DevicePoll): Promise<boolean> {
+  async recordDevicePoll(id: DeviceCodeId, { interval, lastPolledAt }: DevicePoll): Promise<boolean> {
     const args = [lastPolledAt.getTime(), interval].map(String)
     return await this.#succeeds(recordDevicePoll, this.#codeKey(id), args)
   }
 
-  async decide(userCodeId: UserCodeId, { userId, sessionId }: DeviceCodeDecision): Promise<boolean> {
+  async decideDeviceCode(
+    userCodeId: UserCodeId,
+    { userId, sessionId }: DeviceCodeDecision,
+  ): Promise<boolean> {
     const id = await this.#idOf(userCodeId)
     if (id === null) return false
     const decision = userId === null ? ['denied'] : ['approved', userId, String(sessionId)]
     return await this.#succeeds(decideDeviceCode, this.#codeKey(id), [userCodeId, ...decision])
   }
 
-  async consume(id: DeviceCodeId): Promise<DeviceCode | null> {
+  async consumeDeviceCode(id: DeviceCodeId): Promise<DeviceCode | null> {
     const code = decodeDeviceCode(id, await this.#connection.run(consumeDeviceCode, [this.#codeKey(id)]))
     if (code !== null) await this.#release(code.userCodeId, id).catch(ignore)
     return code
+  }
+
+  /** 0, and no call: codes expire by themselves. */
+  async deleteExpiredDeviceCodes(): Promise<number> {
+    return 0
   }
 
   /** Lets the user code go, unless it leads to another code by now. */

@@ -1,15 +1,9 @@
-import type {
-  DeviceCode,
-  DeviceCodeDecision,
-  DeviceCodeId,
-  DevicePoll,
-  UserCodeId,
-} from '../../../types/device-code.js'
+import type { DeviceCodeStore } from '../../../types/device-code.js'
 import type { Session, SessionId, SessionMetadata } from '../../../types/session.js'
 import type {
   ActivityRecorder,
   AllSessionsDeleter,
-  DeviceCodeStore,
+  DeviceCodeProvider,
   MetadataSessionsDeleter,
   SelfExpiring,
   SessionExtension,
@@ -23,7 +17,7 @@ import { holdsPairs } from '../shared/metadata.js'
 import { driverOf, type RedisStoreClient } from './client.js'
 import { decodeSession, encodeNumber, encodeSession } from './codec.js'
 import { Connection } from './connection.js'
-import { DeviceCodes } from './device-codes.js'
+import { RedisDeviceCodes } from './device-codes.js'
 import { MetadataIndex } from './metadata-index.js'
 import { checkIndexedMetadata, checkPrefix } from './options.js'
 import {
@@ -89,12 +83,12 @@ export class RedisStore
     AllSessionsDeleter,
     SelfExpiring,
     MetadataSessionsDeleter,
-    DeviceCodeStore
+    DeviceCodeProvider
 {
   readonly #connection: Connection
   readonly #index: UserIndex
   readonly #metadata: MetadataIndex
-  readonly #deviceCodes: DeviceCodes
+  readonly deviceCodes: DeviceCodeStore
   readonly #prefix: string
   /** Milliseconds for which a session is kept past its deadline. */
   readonly expiryGrace: number
@@ -113,7 +107,7 @@ export class RedisStore
       grace: this.expiryGrace,
       keys: checkIndexedMetadata(given.indexedMetadata ?? []),
     })
-    this.#deviceCodes = new DeviceCodes(this.#connection, this.#prefix, this.expiryGrace)
+    this.deviceCodes = new RedisDeviceCodes(this.#connection, this.#prefix, this.expiryGrace)
     // Without a listener an error of the connection ends the process; every command reports its own failure.
     if (client.listenerCount('error') === 0) client.on('error', () => {})
   }
@@ -231,35 +225,6 @@ export class RedisStore
     const deleted = sessions.filter((_, i) => Number(taken[i]) === 1)
     await this.#forget(deleted).catch(ignore)
     return deleted.map(({ id }) => id)
-  }
-
-  async createDeviceCode(code: DeviceCode): Promise<boolean> {
-    return await this.#deviceCodes.create(code)
-  }
-
-  async getDeviceCode(id: DeviceCodeId): Promise<DeviceCode | null> {
-    return await this.#deviceCodes.get(id)
-  }
-
-  async findDeviceCode(userCodeId: UserCodeId): Promise<DeviceCode | null> {
-    return await this.#deviceCodes.find(userCodeId)
-  }
-
-  async recordDevicePoll(id: DeviceCodeId, poll: DevicePoll): Promise<boolean> {
-    return await this.#deviceCodes.recordPoll(id, poll)
-  }
-
-  async decideDeviceCode(userCodeId: UserCodeId, decision: DeviceCodeDecision): Promise<boolean> {
-    return await this.#deviceCodes.decide(userCodeId, decision)
-  }
-
-  async consumeDeviceCode(id: DeviceCodeId): Promise<DeviceCode | null> {
-    return await this.#deviceCodes.consume(id)
-  }
-
-  /** 0, and no call: codes expire by themselves. */
-  async deleteExpiredDeviceCodes(): Promise<number> {
-    return 0
   }
 
   async #deleteCondemned(entries: readonly IndexEntry[]): Promise<number> {

@@ -2,6 +2,7 @@ import type {
   DeviceCode,
   DeviceCodeDecision,
   DeviceCodeId,
+  DeviceCodeStore,
   DevicePoll,
   UserCodeId,
 } from '../../../types/device-code.js'
@@ -73,7 +74,7 @@ function deviceCodeStatements(prefix: string): DeviceCodeStatements {
 }
 
 /** Devices that wait for their users. */
-export class DeviceCodes {
+export class SqliteDeviceCodes implements DeviceCodeStore {
   readonly #connection: Connection
   readonly #sql: DeviceCodeStatements
 
@@ -82,7 +83,7 @@ export class DeviceCodes {
     this.#sql = deviceCodeStatements(tablePrefix)
   }
 
-  create(code: DeviceCode): boolean {
+  async createDeviceCode(code: DeviceCode): Promise<boolean> {
     const created = this.#connection.run(
       this.#sql.create,
       code.id,
@@ -99,29 +100,32 @@ export class DeviceCodes {
     return created === 1
   }
 
-  get(id: DeviceCodeId): DeviceCode | null {
+  async getDeviceCode(id: DeviceCodeId): Promise<DeviceCode | null> {
     return toDeviceCode(this.#connection.get(this.#sql.get, id))
   }
 
-  find(userCodeId: UserCodeId): DeviceCode | null {
+  async findDeviceCode(userCodeId: UserCodeId): Promise<DeviceCode | null> {
     return toDeviceCode(this.#connection.get(this.#sql.find, userCodeId))
   }
 
-  recordPoll(id: DeviceCodeId, { interval, lastPolledAt }: DevicePoll): boolean {
+  async recordDevicePoll(id: DeviceCodeId, { interval, lastPolledAt }: DevicePoll): Promise<boolean> {
     return this.#connection.run(this.#sql.recordPoll, lastPolledAt.getTime(), interval, id) === 1
   }
 
-  decide(userCodeId: UserCodeId, { userId, sessionId }: DeviceCodeDecision): boolean {
+  async decideDeviceCode(
+    userCodeId: UserCodeId,
+    { userId, sessionId }: DeviceCodeDecision,
+  ): Promise<boolean> {
     const status: DeviceCode['status'] = userId === null ? 'denied' : 'approved'
     return this.#connection.run(this.#sql.decide, status, userId, sessionId, userCodeId) === 1
   }
 
-  consume(id: DeviceCodeId): DeviceCode | null {
+  async consumeDeviceCode(id: DeviceCodeId): Promise<DeviceCode | null> {
     const [row] = this.#connection.returning(this.#sql.consume, id)
     return toDeviceCode(row)
   }
 
-  deleteExpired(before: number, limit: number): number {
-    return this.#connection.run(this.#sql.deleteExpired, before, limit)
+  async deleteExpiredDeviceCodes(before: Date, limit: number): Promise<number> {
+    return this.#connection.run(this.#sql.deleteExpired, before.getTime(), limit)
   }
 }

@@ -1,15 +1,9 @@
-import type {
-  DeviceCode,
-  DeviceCodeDecision,
-  DeviceCodeId,
-  DevicePoll,
-  UserCodeId,
-} from '../../../types/device-code.js'
+import type { DeviceCodeStore } from '../../../types/device-code.js'
 import type { Session, SessionId, SessionMetadata } from '../../../types/session.js'
 import type {
   ActivityRecorder,
   AllSessionsDeleter,
-  DeviceCodeStore,
+  DeviceCodeProvider,
   ExpiredSessionSweeper,
   MetadataSessionsDeleter,
   SchemaChecker,
@@ -32,7 +26,7 @@ import { writeInTurns } from '../shared/in-turns.js'
 import { indexedKeys, keyAmong, parseMetadata } from '../shared/metadata.js'
 import { Connection } from './connection.js'
 import type { SqliteDatabase } from './database.js'
-import { DeviceCodes } from './device-codes.js'
+import { SqliteDeviceCodes } from './device-codes.js'
 import { sqliteDeviceCodesPart, sqliteSessionsPart, sqliteUsersPart } from './migrations.js'
 import { type SqliteStatements, sqliteStatements } from './statements.js'
 import { Sweep } from './sweep.js'
@@ -105,13 +99,13 @@ export class SqliteStore
     AllSessionsDeleter,
     MetadataSessionsDeleter,
     SchemaChecker,
-    DeviceCodeStore
+    DeviceCodeProvider
 {
   readonly #connection: Connection
   readonly #sql: SqliteStatements
   readonly #upsertUser: SqliteStoreOptions['upsertUser']
   readonly #sweep: Sweep
-  readonly #deviceCodes: DeviceCodes
+  readonly deviceCodes: DeviceCodeStore
 
   /** The database stays the application's to close. Throws `GOSESH_ERR_OPTION` on a wrong argument. */
   constructor(database: SqliteDatabase, options: SqliteStoreOptions = {}) {
@@ -127,7 +121,7 @@ export class SqliteStore
       parts,
     })
     this.#sweep = new Sweep(this.#connection, this.#sql)
-    this.#deviceCodes = new DeviceCodes(this.#connection, tablePrefix)
+    this.deviceCodes = new SqliteDeviceCodes(this.#connection, tablePrefix)
   }
 
   /** Makes the tables or brings them up to date. Idempotent, even if several processes start at once. */
@@ -214,33 +208,5 @@ export class SqliteStore
         ? this.#connection.returning(this.#sql.deleteByMetadata, json)
         : this.#connection.returning(this.#sql.deleteByFact[key], pairs[key] as string, json)
     return (rows as Pick<SessionRow, 'id'>[]).map(({ id }) => id as SessionId)
-  }
-
-  async createDeviceCode(code: DeviceCode): Promise<boolean> {
-    return this.#deviceCodes.create(code)
-  }
-
-  async getDeviceCode(id: DeviceCodeId): Promise<DeviceCode | null> {
-    return this.#deviceCodes.get(id)
-  }
-
-  async findDeviceCode(userCodeId: UserCodeId): Promise<DeviceCode | null> {
-    return this.#deviceCodes.find(userCodeId)
-  }
-
-  async recordDevicePoll(id: DeviceCodeId, poll: DevicePoll): Promise<boolean> {
-    return this.#deviceCodes.recordPoll(id, poll)
-  }
-
-  async decideDeviceCode(userCodeId: UserCodeId, decision: DeviceCodeDecision): Promise<boolean> {
-    return this.#deviceCodes.decide(userCodeId, decision)
-  }
-
-  async consumeDeviceCode(id: DeviceCodeId): Promise<DeviceCode | null> {
-    return this.#deviceCodes.consume(id)
-  }
-
-  async deleteExpiredDeviceCodes(before: Date, limit: number): Promise<number> {
-    return this.#deviceCodes.deleteExpired(before.getTime(), limit)
   }
 }

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
-import type { DeviceCode } from '../../../types/device-code.js'
-import type { DeviceCodeStore } from '../../../types/store.js'
+import type { DeviceCode, DeviceCodeStore } from '../../../types/device-code.js'
 import { later, settle } from '../fixtures.js'
 import { alikeIds } from '../sessions/alike-ids.js'
 import {

@@ -1,4 +1,4 @@
-import type { DeviceCodeStore } from '../../../types/store.js'
+import type { DeviceCodeProvider } from '../../../types/store.js'
 import { deviceCodeCases } from './cases.js'
 import { deviceCodeEndCases } from './end-cases.js'
 
@@ -6,7 +6,7 @@ export interface DeviceCodeContractOptions {
   /** The runner's own: `test` of node:test or vitest, `t.test` of tap. Cases must not run at the same time. */
   readonly test: (name: string, run: () => Promise<void>) => unknown
   /** Makes a store without device codes; called once for each case. */
-  readonly createStore: () => DeviceCodeStore | Promise<DeviceCodeStore>
+  readonly createStore: () => DeviceCodeProvider | Promise<DeviceCodeProvider>
 }
 
 /**
@@ -17,5 +17,7 @@ export interface DeviceCodeContractOptions {
  */
 export function deviceCodeStoreContract({ test, createStore }: DeviceCodeContractOptions): void {
   const cases = { ...deviceCodeCases, ...deviceCodeEndCases }
-  for (const [name, run] of Object.entries(cases)) test(name, async () => run(await createStore()))
+  for (const [name, run] of Object.entries(cases)) {
+    test(name, async () => run((await createStore()).deviceCodes))
+  }
 }

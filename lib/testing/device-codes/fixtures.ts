@@ -4,11 +4,11 @@ import type {
   DeviceCode,
   DeviceCodeDecision,
   DeviceCodeId,
+  DeviceCodeStore,
   DevicePoll,
   UserCodeId,
 } from '../../../types/device-code.js'
 import type { SessionId } from '../../../types/session.js'
-import type { DeviceCodeStore } from '../../../types/store.js'
 import { later, minute } from '../fixtures.js'
 
 /** The cases of a contract by their names. Each gets a store of its own, without codes. */

@@ -4,13 +4,18 @@ import { Worker } from 'node:worker_threads'
 import Fastify from 'fastify'
 import t from 'tap'
 import { within } from '../../lib/core/timing.js'
-import gosesh from '../../lib/index.js'
-import { StoreCalls } from '../../lib/session/bounded-store.js'
+import gosesh, { type DeviceCodeId, MemoryStore, type SessionId } from '../../lib/index.js'
+import { BoundedStore, type StoreLimits } from '../../lib/session/bounded-store.js'
 import { addRoutes, buildApp, signIn, whoami } from '../helpers/app.js'
 import { fakeTime, settle } from '../helpers/clock.js'
 import { WatchedStore } from '../helpers/store.js'
 
-const settings = { storeTimeout: 2_000, maxPendingStoreCalls: 1_000 }
+const limits: StoreLimits = { storeTimeout: 2_000, maxPendingStoreCalls: 1_000 }
+
+/** A store whose `upsertUser` is this function, within limits. */
+function boundedStore(upsertUser: (id: string) => unknown, given = limits): BoundedStore {
+  return new BoundedStore(Object.assign(new MemoryStore(), { upsertUser }), given)
+}
 
 /** A call that is answered from outside. */
 function heldCall(): { call: () => Promise<string>; answer: (value: string) => void } {
@@ -22,26 +27,51 @@ function heldCall(): { call: () => Promise<string>; answer: (value: string) => v
 }
 
 t.test('a call settles as the store does', async (t) => {
-  const calls = new StoreCalls(new WatchedStore(), settings)
-  t.equal(await calls.run('one', async () => 1), 1)
-  t.equal(await calls.run('plain', () => 2), 2, 'also where a store answers without a promise')
-  const cause = new Error('refused')
-  const failing = { code: 'GOSESH_ERR_STORE_UNAVAILABLE', cause, message: /\(two\)$/ }
-  await t.rejects(
-    calls.run('two', () => Promise.reject(cause)),
-    failing,
+  t.equal(await boundedStore(async () => 'one').upsertUser('ada'), 'one')
+  t.equal(
+    await boundedStore(() => 'two').upsertUser('ada'),
+    'two',
+    'also where a store answers without a promise',
   )
-  const throwing = calls.run('two', () => {
+  const cause = new Error('refused')
+  const failing = { code: 'GOSESH_ERR_STORE_UNAVAILABLE', cause, message: /\(upsertUser\)$/ }
+  await t.rejects(boundedStore(() => Promise.reject(cause)).upsertUser('ada'), failing)
+  const throwing = boundedStore(() => {
     throw cause
   })
-  await t.rejects(throwing, failing)
+  await t.rejects(throwing.upsertUser('ada'), failing)
 })
 
 t.test('an answer without a promise is there at once', async (t) => {
-  t.equal(
-    new StoreCalls(new WatchedStore(), settings).ask(() => null, undefined),
-    null,
-  )
+  t.equal(new BoundedStore(new MemoryStore(), limits).getSession('none' as SessionId), null)
+})
+
+t.test('it has the capabilities of the store, each within the limits, and no others', async (t) => {
+  const time = fakeTime(t)
+  const store = new WatchedStore()
+  const bounded = new BoundedStore(store, limits)
+  store.hang('listUserSessions')
+  store.hang('consumeDeviceCode')
+  store.hang('deleteAllSessions')
+  const settled: string[] = []
+  const calls = [
+    bounded.listUserSessions?.('ada'),
+    bounded.deviceCodes?.consumeDeviceCode('none' as DeviceCodeId),
+    bounded.deleteAllSessions?.(),
+  ]
+  for (const call of calls) call?.catch((error) => settled.push(error.message))
+  await time.advance(10_000, 1_000)
+  t.same(settled, [
+    'The session store is unavailable (listUserSessions)',
+    'The session store is unavailable (consumeDeviceCode)',
+  ])
+  store.fail('deleteAllSessions')
+  await t.rejects(async () => bounded.deleteAllSessions?.(), { code: 'GOSESH_ERR_STORE_UNAVAILABLE' })
+  t.notOk('batchRecordActivity' in bounded, 'a flush has limits of its own')
+  const { upsertUser, createSession, getSession, extendSession, deleteSession, deleteUserSessions } = store
+  const least = { upsertUser, createSession, getSession, extendSession, deleteSession, deleteUserSessions }
+  t.notOk('listUserSessions' in new BoundedStore(least, limits))
+  t.notOk('deviceCodes' in new BoundedStore(least, limits))
 })
 
 t.test('with a store that answers at once a request goes on in the same turn', async (t) => {
@@ -68,11 +98,11 @@ t.test('with a store that answers at once a request goes on in the same turn', a
 
 t.test('every call has its own time, and answers in any order', async (t) => {
   const time = fakeTime(t)
-  const calls = new StoreCalls(new WatchedStore(), settings)
   const held = Array.from({ length: 5 }, heldCall)
+  const store = boundedStore((index) => held[Number(index)]?.call())
   const outcomes: string[] = []
-  for (const [index, { call }] of held.entries()) {
-    void calls.run('held', call).then(
+  for (const index of held.keys()) {
+    void store.upsertUser(`${index}`).then(
       (value) => outcomes.push(`${index} ${value} at ${time.now() - start}`),
       (error) => outcomes.push(`${index} ${error.cause.message} at ${time.now() - start}`),
     )
@@ -98,10 +128,10 @@ t.test('every call has its own time, and answers in any order', async (t) => {
 
 t.test('calls that come after all others were answered have their whole time', async (t) => {
   const time = fakeTime(t)
-  const calls = new StoreCalls(new WatchedStore(), settings)
-  await calls.run('quick', async () => 1)
+  const store = boundedStore((id) => (id === 'quick' ? Promise.resolve(id) : new Promise(() => {})))
+  await store.upsertUser('quick')
   await time.advance(1_500, 100)
-  const late = calls.run('hung', () => new Promise(() => {}))
+  const late = store.upsertUser('hung')
   let failedAt = 0
   late.catch(() => {
     failedAt = time.now()
@@ -130,8 +160,8 @@ t.test('an answer that arrived while the event loop stood still is in time', asy
     const [answer] = await once(socket, 'data')
     return answer
   }
-  const calls = new StoreCalls(new WatchedStore(), { storeTimeout: 100, maxPendingStoreCalls: 10 })
-  for (let i = 0; i < 5; i++) t.equal(await calls.run('ask', ask), 'answer')
+  const store = boundedStore(ask, { storeTimeout: 100, maxPendingStoreCalls: 10 })
+  for (let i = 0; i < 5; i++) t.equal(await store.upsertUser('ada'), 'answer')
   t.equal(await within(ask(), 100, () => new Error('late')), 'answer', 'within as well')
 })
 
@@ -150,11 +180,12 @@ t.test('an answer that throws when it is looked at is an outage', async (t) => {
 })
 
 t.test('past maxPendingStoreCalls a call fails at once', async (t) => {
-  const calls = new StoreCalls(new WatchedStore(), { storeTimeout: 2_000, maxPendingStoreCalls: 2 })
   const held = [heldCall(), heldCall()]
-  const running = held.map(({ call }) => calls.run('held', call))
   let called = 0
-  const third = (): Promise<unknown> => calls.run('third', async () => void called++)
+  const answer = async (id: string) => held[Number(id)]?.call() ?? `${++called}`
+  const store = boundedStore(answer, { storeTimeout: 2_000, maxPendingStoreCalls: 2 })
+  const running = held.map((_, index) => store.upsertUser(`${index}`))
+  const third = (): Promise<unknown> => store.upsertUser('2')
   await t.rejects(third(), {
     code: 'GOSESH_ERR_STORE_UNAVAILABLE',
     statusCode: 503,

@@ -1,0 +1,135 @@
+import type { SessionEndReason } from '../../types/events.js'
+import type { SessionId, SessionMetadata } from '../../types/session.js'
+import { hasCapability, requireCapability } from '../core/capabilities.js'
+import { lateAnswer } from './bounded-store.js'
+import type { ContextSource } from './context.js'
+import { DeferredDeletions } from './deferred-deletions.js'
+import type { SessionEvents } from './events.js'
+
+/** A session that is to be deleted. */
+export interface SessionDeletion {
+  readonly id: SessionId
+  readonly reason: SessionEndReason
+  /** The user of the session; `null` if that is not known. */
+  readonly userId: string | null
+}
+
+/** Deletes sessions from the store, together with their pending activity, and publishes that they ended. */
+export class SessionDeleter {
+  readonly #source: ContextSource
+  readonly #events: SessionEvents
+  readonly #deferred: DeferredDeletions
+
+  constructor(source: ContextSource, events: SessionEvents) {
+    this.#source = source
+    this.#events = events
+    this.#deferred = new DeferredDeletions(events)
+  }
+
+  /** Resolves with false if there was no such session. */
+  async delete({ id, reason, userId }: SessionDeletion): Promise<boolean> {
+    const { store, tracking } = this.#source.context
+    const owner = userId ?? (this.#events.hasEndListeners ? await this.#ownerOf(id) : null)
+    const settle = (existed: boolean): boolean => {
+      tracking?.pending.forget(id)
+      if (existed) this.#events.sessionEnded({ reason, sessionId: id, userId: owner, except: null })
+      return existed
+    }
+    try {
+      return settle(await store.deleteSession(id))
+    } catch (error) {
+      // A deletion that lands after its time has ended the session all the same.
+      lateAnswer(error)?.then(
+        (existed) => settle(existed === true),
+        () => {},
+      )
+      throw error
+    }
+  }
+
+  /**
+   * Deletes sessions that a sign-in leaves behind; never rejects. The client has its new session by now, so a deletion
+   * that fails is tried again later.
+   */
+  async deleteForCertain(deletions: readonly SessionDeletion[]): Promise<void> {
+    let failure: unknown = null
+    for (const deletion of deletions) {
+      const attempt = (): Promise<boolean> => this.delete(deletion)
+      if (failure === null) {
+        failure = await attempt().then(
+          () => null,
+          (error) => error,
+        )
+      }
+      if (failure !== null) this.#deferred.add(deletion.id, attempt, failure)
+    }
+  }
+
+  /** Deletes a session whose token was never delivered, so nobody hears of its end; never rejects. */
+  async undoCreation(id: SessionId): Promise<void> {
+    const attempt = (): Promise<boolean> => this.#source.context.store.deleteSession(id)
+    try {
+      await attempt()
+    } catch (error) {
+      this.#deferred.add(id, attempt, error)
+    }
+  }
+
+  /** Resolves with the number of sessions deleted. */
+  async deleteUserSessions(userId: string, except: SessionId | undefined): Promise<number> {
+    const { store } = this.#source.context
+    const ids = await this.#idsOf(userId)
+    const deleted = await store.deleteUserSessions(userId, { except })
+    for (const sessionId of ids) {
+      if (sessionId === except) continue
+      const kept = sessionId === null ? (except ?? null) : null
+      this.#events.sessionEnded({ reason: 'everywhere', sessionId, userId, except: kept })
+    }
+    return deleted
+  }
+
+  /** Resolves with the number of sessions deleted. */
+  async deleteSessionsByMetadata(pairs: SessionMetadata): Promise<number> {
+    const { store, tracking } = this.#source.context
+    const needed = 'app.gosesh.deleteSessionsByMetadata()'
+    const ids = await requireCapability(store, 'deleteSessionsByMetadata', needed).deleteSessionsByMetadata(
+      pairs,
+    )
+    for (const sessionId of ids) {
+      tracking?.pending.forget(sessionId)
+      this.#events.sessionEnded({ reason: 'signedOut', sessionId, userId: null, except: null })
+    }
+    return ids.length
+  }
+
+  /** Resolves with the number of sessions deleted. */
+  async deleteAllSessions(): Promise<number> {
+    const { store, tracking } = this.#source.context
+    const deleter = requireCapability(store, 'deleteAllSessions', 'app.gosesh.deleteAllSessions()')
+    // A session that is created meanwhile lives on, and so does its activity.
+    const ids = tracking?.pending.pendingIds() ?? []
+    const deleted = await deleter.deleteAllSessions()
+    for (const id of ids) tracking?.pending.forget(id)
+    this.#events.sessionEnded({ reason: 'all', sessionId: null, userId: null, except: null })
+    return deleted
+  }
+
+  /** `onClose`: tries once more to delete what could not be deleted. Never rejects. */
+  async stop(): Promise<void> {
+    await this.#deferred.stop()
+  }
+
+  async #ownerOf(id: SessionId): Promise<string | null> {
+    const session = await this.#source.context.store.getSession(id)
+    return session?.userId ?? null
+  }
+
+  /** The sessions whose end is to be published: each by its id if the store lists them, else one `null` for all. */
+  async #idsOf(userId: string): Promise<readonly (SessionId | null)[]> {
+    if (!this.#events.hasEndListeners) return []
+    const { store } = this.#source.context
+    if (!hasCapability(store, 'listUserSessions')) return [null]
+    const sessions = await store.listUserSessions(userId)
+    return sessions.map((session) => session.id)
+  }
+}

@@ -1,0 +1,20 @@
+import type { Session } from '../../types/session.js'
+import { requireCapability } from '../core/capabilities.js'
+import type { Context } from './context.js'
+import { liveSession, withActivity } from './lifetime.js'
+
+/** The user's live sessions, the most recently active first, pending activity included. */
+export async function listLiveSessions(
+  context: Context,
+  userId: string,
+  neededBy: string,
+): Promise<Session[]> {
+  const { clock, tracking } = context
+  const store = requireCapability(context.store, 'listUserSessions', neededBy)
+  const stored = await store.listUserSessions(userId)
+  const now = clock.now()
+  return stored
+    .map((session) => liveSession(withActivity(session, tracking?.pending.latest(session.id)), now, context))
+    .filter((session) => session !== null)
+    .sort((a, b) => b.lastActivityAt.getTime() - a.lastActivityAt.getTime())
+}
