@@ -12,7 +12,7 @@ import gosesh, {
   type AllSessionsDeleter,
   type DeviceCode,
   type DeviceCodeId,
-  type DeviceCodeStore,
+  type DeviceCodeProvider,
   type EventError,
   type ExpiredSessionSweeper,
   type FlushError,
