@@ -6,10 +6,10 @@ import type { SessionId } from '../../types/session.js'
 import type { ActivityRecorder } from '../../types/store.js'
 import { channels } from '../core/diagnostics.js'
 import { FlushError, GoseshError } from '../core/errors.js'
-import type { PendingActivity, PendingRecord } from '../core/pending-activity.js'
+import type { PendingActivity } from '../core/pending-activity.js'
 import { delay, type Repetition, repeat, within } from '../core/timing.js'
 import { isSessionId } from '../core/token.js'
-import { type ActivityBatch, ActivityBuffer } from './buffer.js'
+import { ActivityBuffer } from './buffer.js'
 
 export interface TrackerSettings {
   readonly flushInterval: number
@@ -66,25 +66,20 @@ export class ActivityFlusher implements PendingActivity {
     return { ...this.#stats }
   }
 
-  find(id: SessionId): PendingRecord | undefined {
-    return this.#buffer.find(id)
-  }
-
-  record(id: SessionId, at: number, known?: PendingRecord): void {
-    if (!this.#closed && this.#buffer.record(id, at, known)) this.#stats.recorded++
+  record(id: SessionId, at: number): void {
+    if (!this.#closed && this.#buffer.record(id, at)) this.#stats.recorded++
     else this.#stats.dropped++
   }
 
   recordActivity(id: SessionId, at: Date): void {
     const time = this.#past(at)
-    // What waits already was checked when it came.
+    // An id that waits already was checked when it came.
     if (!this.#closed && this.#buffer.move(id, time)) {
       this.#stats.recorded++
       return
     }
     if (!isSessionId(id)) throw new GoseshError('GOSESH_ERR_SESSION_ID')
-    if (this.#closed || !this.#buffer.add(id, time)) this.#stats.dropped++
-    else this.#stats.recorded++
+    this.record(id, time)
   }
 
   /** The milliseconds of the date, but never in the future. The clock may step back, so it is asked each time. */
@@ -94,8 +89,8 @@ export class ActivityFlusher implements PendingActivity {
     return Math.min(time, this.#clock.now())
   }
 
-  latest(id: SessionId, known?: PendingRecord): number | undefined {
-    return this.#buffer.latest(id, known)
+  latest(id: SessionId): number | undefined {
+    return this.#buffer.latest(id)
   }
 
   forget(id: SessionId): void {
@@ -178,32 +173,32 @@ export class ActivityFlusher implements PendingActivity {
     this.#warnOfDrops()
     const started = performance.now()
     let failure: FlushError | null = null
+    const batches = batchesOf(this.#buffer.take(), this.#settings.maxBatchSize)
     try {
-      const flight = this.#buffer.flight(this.#settings.maxBatchSize)
-      for (let batch = flight.next(); !batch.done; ) {
+      for (let batch = batches.next(); !batch.done; ) {
         // The next batch is made while the store writes this one, in a turn of its own.
-        const next = nextTurn().then(() => flight.next())
-        const [error, made] = await Promise.all([this.#write(batch.value), next])
+        const made = nextTurn().then(() => batches.next())
+        const [error, next] = await Promise.all([this.#write(batch.value), made])
         failure ??= error
         // A store that does not answer gets no further calls to hang on before the next flush.
         if (this.#closed || error?.cause instanceof LateFlush) break
-        batch = made
+        batch = next
         await nextTurn()
       }
     } finally {
-      this.#buffer.land()
+      this.#buffer.finish()
     }
     this.#warnOfSlowness(performance.now() - started)
     if (failure !== null) throw failure
   }
 
-  async #write(batch: ActivityBatch): Promise<FlushError | null> {
+  async #write(batch: ReadonlyMap<SessionId, Date>): Promise<FlushError | null> {
     const started = performance.now()
-    const batchSize = batch.updates.size
+    const batchSize = batch.size
     try {
-      const call = this.#recorder.batchRecordActivity(batch.updates)
+      const call = this.#recorder.batchRecordActivity(batch)
       const updatedCount = await within(call, this.#settings.flushTimeout, () => this.#late())
-      this.#buffer.written(batch)
+      this.#buffer.written(batch.keys())
       this.#stats.flushed += batchSize
       const durationMs = performance.now() - started
       channels.flush.publish({ batchSize, updatedCount, durationMs, error: null } satisfies FlushMessage)
@@ -213,7 +208,6 @@ export class ActivityFlusher implements PendingActivity {
       )
       return null
     } catch (cause) {
-      this.#buffer.putBack(batch)
       return this.#report(new FlushError(batchSize, cause), performance.now() - started)
     }
   }
@@ -252,6 +246,21 @@ export class ActivityFlusher implements PendingActivity {
       'activity flush took longer than flushInterval',
     )
   }
+}
+
+/** The pending sessions in batches for the store, each made when it is asked for. */
+function* batchesOf(
+  pending: ReadonlyMap<SessionId, number>,
+  size: number,
+): Generator<ReadonlyMap<SessionId, Date>, void, void> {
+  let batch = new Map<SessionId, Date>()
+  for (const [id, at] of pending) {
+    batch.set(id, new Date(at))
+    if (batch.size < size) continue
+    yield batch
+    batch = new Map()
+  }
+  if (batch.size > 0) yield batch
 }
 
 /** What the application gets of the tracker: it can record, flush and count, and reaches nothing else. */

@@ -1,7 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { type ActivityBatch, ActivityBuffer } from '../../lib/activity/buffer.js'
-import type { PendingRecord } from '../../lib/core/pending-activity.js'
+import { ActivityBuffer } from '../../lib/activity/buffer.js'
 import type { SessionId } from '../../lib/index.js'
 
 const ids = ['a', 'b', 'c', 'd', 'e'] as SessionId[]
@@ -22,110 +21,103 @@ t.test('past the bound a new session is refused and a known one is not', async (
     [true, true, false],
   )
   t.equal(buffer.record(a, 2), true)
-  const flight = buffer.flight(10)
-  flight.next()
-  t.equal(buffer.record(c, 2), false, 'what is in flight counts')
-  t.equal(buffer.record(b, 3), true, 'a session in flight is a known one')
+  buffer.take()
+  t.equal(buffer.record(c, 2), false, 'what a flush has taken counts')
+  t.equal(buffer.record(b, 3), true, 'and a session in it is a known one')
   t.equal(buffer.size, 2)
+  buffer.written([a])
+  t.equal(buffer.record(c, 3), true, 'what is written makes room')
 })
 
-t.test('a record no newer than the one in flight adds nothing', async (t) => {
+t.test('only a session that waits is moved', async (t) => {
+  const buffer = new ActivityBuffer(10)
+  t.equal(buffer.move(a, 1), false)
+  buffer.record(a, 1)
+  t.equal(buffer.move(a, 3), true)
+  t.equal(buffer.move(a, 2), true)
+  t.equal(buffer.latest(a), 3)
+  buffer.take()
+  t.equal(buffer.move(a, 4), false)
+  t.equal(buffer.latest(a), 3)
+})
+
+t.test('a record no newer than the one that a flush has taken adds nothing', async (t) => {
   const buffer = new ActivityBuffer(10)
   buffer.record(a, 5)
-  const flight = buffer.flight(10)
-  const { value: batch } = flight.next()
+  buffer.take()
   t.equal(buffer.record(a, 5), true)
-  buffer.written(batch as ActivityBatch)
-  flight.next()
+  buffer.written([a])
   t.equal(buffer.size, 0)
 })
 
-t.test('a batch that is put back does not overwrite what is newer', async (t) => {
+t.test('what is not written goes back to waiting, and does not overwrite what is newer', async (t) => {
   const buffer = new ActivityBuffer(10)
   buffer.record(a, 1)
   buffer.record(b, 1)
-  for (const batch of buffer.flight(10)) {
-    buffer.record(a, 2)
-    t.equal(buffer.latest(a), 2)
-    t.equal(buffer.latest(b), 1, 'in flight, still known')
-    buffer.putBack(batch)
-  }
+  buffer.take()
+  buffer.record(a, 2)
+  t.equal(buffer.latest(a), 2)
+  t.equal(buffer.latest(b), 1, 'taken, still known')
+  buffer.finish()
   t.same([buffer.latest(a), buffer.latest(b), buffer.size], [2, 1, 2])
+  t.same(
+    [...buffer.take()],
+    [
+      [a, 2],
+      [b, 1],
+    ],
+  )
 })
 
-t.test('a forgotten session is neither put back nor pending', async (t) => {
+t.test('what is recorded during a flush waits for the next one, also if all is written', async (t) => {
+  const buffer = new ActivityBuffer(10)
+  buffer.record(a, 1)
+  const taken = buffer.take()
+  buffer.record(a, 2)
+  buffer.record(b, 2)
+  buffer.written(taken.keys())
+  t.equal(buffer.size, 2)
+  buffer.finish()
+  t.same(
+    [...buffer.take()],
+    [
+      [a, 2],
+      [b, 2],
+    ],
+  )
+})
+
+t.test('a forgotten session does not come back and is not pending', async (t) => {
   const buffer = new ActivityBuffer(10)
   for (const id of [a, b, c]) buffer.record(id, 1)
-  for (const batch of buffer.flight(10)) {
-    buffer.record(b, 2)
-    buffer.forget(a)
-    buffer.forget(b)
-    t.equal(buffer.size, 1)
-    buffer.putBack(batch)
-  }
+  const taken = buffer.take()
+  buffer.record(b, 2)
+  buffer.forget(a)
+  buffer.forget(b)
+  t.same([...taken.keys()], [c], 'nor is it in a later batch of the flush')
+  t.equal(buffer.size, 1)
+  buffer.finish()
   t.same(
     ids.map((id) => buffer.latest(id)),
     [undefined, undefined, 1, undefined, undefined],
   )
 })
 
-t.test('a session that is forgotten during a flight is in no later batch of it', async (t) => {
-  const buffer = new ActivityBuffer(10)
-  for (const id of ids) buffer.record(id, 1)
-  const batches: SessionId[][] = []
-  for (const batch of buffer.flight(2)) {
-    batches.push([...batch.updates.keys()])
-    buffer.forget(c)
-    buffer.written(batch)
-  }
-  t.same(batches, [
-    ['a', 'b'],
-    ['d', 'e'],
-  ])
-  t.equal(buffer.size, 0)
-})
-
-t.test('the ids are those of what waits and of what is in flight', async (t) => {
+t.test('the ids are those of what waits and of what a flush has taken', async (t) => {
   const buffer = new ActivityBuffer(10)
   for (const id of [a, b]) buffer.record(id, 1)
-  for (const batch of buffer.flight(10)) {
-    buffer.record(a, 2)
-    t.same(new Set(buffer.ids()), new Set([a, b]))
-    for (const id of buffer.ids()) buffer.forget(id)
-    t.equal(buffer.size, 0)
-    buffer.putBack(batch)
-  }
+  buffer.take()
+  buffer.record(a, 2)
+  t.same(new Set(buffer.ids()), new Set([a, b]))
+  for (const id of buffer.ids()) buffer.forget(id)
+  t.equal(buffer.size, 0)
+  buffer.finish()
   t.same([buffer.size, buffer.latest(a)], [0, undefined])
-})
-
-t.test('what is not settled when a flight ends goes back to waiting', async (t) => {
-  const buffer = new ActivityBuffer(10)
-  for (const id of ids) buffer.record(id, 1)
-  for (const batch of buffer.flight(2)) {
-    t.equal(batch.updates.size, 2)
-    buffer.written(batch)
-    break
-  }
-  buffer.land()
-  t.equal(buffer.size, 3)
-  for (const { updates } of buffer.flight(10)) t.same([...updates.keys()], ['c', 'd', 'e'])
-})
-
-t.test('a batch holds at most maxBatchSize, and an empty flight has none', async (t) => {
-  const buffer = new ActivityBuffer(10)
-  t.same([...buffer.flight(2)], [])
-  for (const id of ids) buffer.record(id, 1)
-  const sizes = []
-  for (const batch of buffer.flight(2)) {
-    sizes.push(batch.updates.size)
-    buffer.written(batch)
-  }
-  t.same(sizes, [2, 2, 1])
 })
 
 t.test('whatever happens in whatever order, nothing is lost and nothing is counted twice', async (t) => {
   const step = fc.record({
-    action: fc.constantFrom('find', 'record', 'forget', 'forgetAll', 'next', 'written', 'putBack', 'break'),
+    action: fc.constantFrom('record', 'move', 'forget', 'forgetAll', 'take', 'written', 'finish'),
     id: fc.constantFrom(...ids),
     at: fc.integer({ min: 1, max: 20 }),
   })
@@ -133,54 +125,32 @@ t.test('whatever happens in whatever order, nothing is lost and nothing is count
     fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
       const buffer = new ActivityBuffer(100)
       const model = new Map<SessionId, number>()
-      const found = new Map<SessionId, PendingRecord | undefined>()
-      let flight: ReturnType<ActivityBuffer['flight']> | null = null
-      // One that is written and the next one, which is made meanwhile; beside each, what is not forgotten of it.
-      const batches: { batch: ActivityBatch; left: Map<SessionId, number> }[] = []
+      let taken: ReadonlyMap<SessionId, number> | null = null
       for (const { action, id, at } of steps) {
-        if (action === 'find') {
-          found.set(id, buffer.find(id))
-        } else if (action === 'record') {
-          if (at % 2 === 0 || !buffer.move(id, at)) buffer.record(id, at, found.get(id))
+        if (action === 'record' || (action === 'move' && buffer.move(id, at))) {
+          buffer.record(id, at)
           model.set(id, Math.max(model.get(id) ?? 0, at))
         } else if (action === 'forget') {
           buffer.forget(id)
           model.delete(id)
-          for (const { left } of batches) left.delete(id)
         } else if (action === 'forgetAll') {
           for (const pending of buffer.ids()) buffer.forget(pending)
           model.clear()
-          for (const { left } of batches) left.clear()
-        } else if (action === 'next' && batches.length < 2) {
-          flight ??= buffer.flight(2)
-          const { value, done } = flight.next()
-          if (!done) {
-            const left = new Map(Array.from(value.updates, ([key, date]) => [key, date.getTime()]))
-            batches.push({ batch: value, left })
-          }
-          if (done && batches.length === 0) {
-            flight = null
-            buffer.land()
-          }
-        } else if (action === 'written' && batches.length > 0) {
-          const [{ batch, left }] = batches.splice(0, 1) as [(typeof batches)[0]]
-          buffer.written(batch)
-          for (const [key, time] of left) if (model.get(key) === time) model.delete(key)
-        } else if (action === 'putBack' && batches.length > 0) {
-          const [{ batch }] = batches.splice(0, 1) as [(typeof batches)[0]]
-          buffer.putBack(batch)
-        } else if (action === 'break' && flight !== null) {
-          flight = null
-          batches.length = 0
-          buffer.land()
+        } else if (action === 'take' && taken === null) {
+          taken = buffer.take()
+          if ([...taken].some(([key, time]) => model.get(key) !== time) || taken.size !== model.size)
+            return false
+        } else if (action === 'written' && taken !== null) {
+          // Some of what is left, in the order in which a flush goes through it.
+          const batch = [...taken].slice(0, 1 + (at % 3))
+          buffer.written(batch.map(([key]) => key))
+          for (const [key, time] of batch) if (model.get(key) === time) model.delete(key)
+        } else if (action === 'finish' && taken !== null) {
+          taken = null
+          buffer.finish()
         }
         if (buffer.size !== model.size || ids.some((key) => buffer.latest(key) !== model.get(key)))
           return false
-        for (const [key, known] of found) {
-          const times = [model.get(key), known?.at].filter((time) => time !== undefined)
-          const latest = times.length === 0 ? undefined : Math.max(...times)
-          if (buffer.latest(key, known) !== latest) return false
-        }
       }
       return true
     }),
