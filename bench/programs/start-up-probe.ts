@@ -11,10 +11,10 @@ async function register(app: FastifyInstance, name: string, options: object): Pr
   await app.register(plugin, options)
 }
 
-/** Each peer as its own README registers it, loaded only here. */
+/** Each peer as its own README registers it, loaded only here; gosesh as it is packed. */
 const setUps: Record<string, (app: FastifyInstance) => Promise<unknown>> = {
   'fastify alone': async () => {},
-  gosesh: (app) => register(app, new URL('../../lib/index.js', import.meta.url).href, {}),
+  gosesh: (app) => register(app, new URL('../../../dist/lib/index.js', import.meta.url).href, {}),
   async '@fastify/session'(app) {
     await register(app, '@fastify/cookie', {})
     await register(app, '@fastify/session', { secret })

@@ -22,7 +22,7 @@ t.test('the packed package', async (t) => {
   await t.test('holds what a user needs and nothing else', async (t) => {
     const paths: string[] = tarball.files.map((file: { path: string }) => file.path)
     const expected =
-      /^(?:dist\/(?:lib|types)\/.+\.(?:js|d\.ts)|docs\/.+\.(?:md|svg|png)|examples\/recipes\/.+\.js)$/
+      /^(?:dist\/(?:lib|types)\/.+\.(?:js|js\.map|d\.ts)|docs\/.+\.(?:md|svg|png)|examples\/recipes\/.+\.js)$/
     t.same(paths.filter((path) => !expected.test(path)).sort(), [
       'CHANGELOG.md',
       'CONTRIBUTING.md',
@@ -36,6 +36,40 @@ t.test('the packed package', async (t) => {
       const files = typeof entry === 'string' ? [entry] : [entry.types, entry.default]
       for (const file of files) t.ok(paths.includes(String(file).replace('./', '')), `${file} is packed`)
     }
+  })
+
+  await t.test('has every file that its types lead to', async (t) => {
+    const paths: string[] = tarball.files.map((file: { path: string }) => file.path)
+    const entries = Object.values<{ types?: string }>(manifest.exports).flatMap(({ types }) => types ?? [])
+    const reached = new Set(entries.map((file) => file.replace('./', '')))
+    for (const file of reached) {
+      t.ok(paths.includes(file), file)
+      const text = await readFile(join(root, file), 'utf8')
+      for (const [, from, imported] of text.matchAll(/(?:from|import) '(\.[^']+)'|import\('(\.[^']+)'\)/g)) {
+        reached.add(join(dirname(file), String(from ?? imported)).replace(/\.js$/, '.d.ts'))
+      }
+    }
+    t.ok(reached.size > 30)
+  })
+
+  await t.test('is a few files of code, and each class is in one of them', async (t) => {
+    const paths: string[] = tarball.files.map((file: { path: string }) => file.path)
+    const code = paths.filter((path) => path.startsWith('dist/') && path.endsWith('.js'))
+    t.ok(code.length <= 15, `${code.length} files`)
+    const classes = new Map<string, number>()
+    for (const file of code) {
+      const text = await readFile(join(root, file), 'utf8')
+      t.match(text, /^\/\/# sourceMappingURL=/m, file)
+      for (const [, assigned, declared] of text.matchAll(/^(?:var (\w+) = )?class ?(\w*)/gm)) {
+        const name = String(assigned ?? declared)
+        classes.set(name, (classes.get(name) ?? 0) + 1)
+      }
+    }
+    t.ok(classes.has('GoseshError') && classes.has('RequestGuard'))
+    t.same(
+      [...classes].filter(([, count]) => count > 1),
+      [],
+    )
   })
 
   await t.test('has pages whose every link leads somewhere inside it', async (t) => {

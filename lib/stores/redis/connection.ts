@@ -26,7 +26,7 @@ function isNoScript(error: unknown): boolean {
 }
 
 /** Redis as the store needs it. Whatever a driver rejects with becomes `GOSESH_ERR_STORE_UNAVAILABLE`. */
-export class Connection {
+export class RedisConnection {
   readonly #driver: Driver
 
   constructor(driver: Driver) {

@@ -6,7 +6,7 @@ import type {
   DevicePoll,
   UserCodeId,
 } from '../../../types/device-code.js'
-import type { Connection } from './connection.js'
+import type { RedisConnection } from './connection.js'
 import {
   consumeDeviceCode,
   decideDeviceCode,
@@ -28,11 +28,11 @@ function ignore(): void {}
  * user code whose hash is absent, or is that of another user code, leads nowhere.
  */
 export class RedisDeviceCodes implements DeviceCodeStore {
-  readonly #connection: Connection
+  readonly #connection: RedisConnection
   readonly #prefix: string
   readonly #grace: number
 
-  constructor(connection: Connection, prefix: string, grace: number) {
+  constructor(connection: RedisConnection, prefix: string, grace: number) {
     this.#connection = connection
     this.#prefix = prefix
     this.#grace = grace

@@ -2,7 +2,7 @@ import { hash } from 'node:crypto'
 import type { Session, SessionId, SessionMetadata } from '../../../types/session.js'
 import { GoseshError } from '../../core/errors.js'
 import { keyAmong, type MetadataPair, pairsOf } from '../shared/metadata.js'
-import type { Connection } from './connection.js'
+import type { RedisConnection } from './connection.js'
 import { addMetadataEntry, listIds, removeIds } from './scripts.js'
 
 /** One session in the index of one of its facts. */
@@ -21,13 +21,13 @@ export interface MetadataEntry {
  * The entry of a session that ended in another way stays until its absolute deadline has passed.
  */
 export class MetadataIndex {
-  readonly #connection: Connection
+  readonly #connection: RedisConnection
   readonly #prefix: string
   readonly #grace: string
   readonly #keys: readonly string[]
 
   constructor(
-    connection: Connection,
+    connection: RedisConnection,
     settings: { readonly prefix: string; readonly grace: number; readonly keys: readonly string[] },
   ) {
     this.#connection = connection

@@ -16,7 +16,7 @@ import { checkDelay, checkObject, checkUpsertUser, type UpsertUser } from '../..
 import { holdsPairs } from '../shared/metadata.js'
 import { driverOf, type RedisStoreClient } from './client.js'
 import { decodeSession, encodeNumber, encodeSession } from './codec.js'
-import { Connection } from './connection.js'
+import { RedisConnection } from './connection.js'
 import { RedisDeviceCodes } from './device-codes.js'
 import { MetadataIndex } from './metadata-index.js'
 import { checkIndexedMetadata, checkPrefix } from './options.js'
@@ -85,7 +85,7 @@ export class RedisStore
     MetadataSessionsDeleter,
     DeviceCodeProvider
 {
-  readonly #connection: Connection
+  readonly #connection: RedisConnection
   readonly #index: UserIndex
   readonly #metadata: MetadataIndex
   readonly deviceCodes: DeviceCodeStore
@@ -100,7 +100,7 @@ export class RedisStore
     this.#prefix = checkPrefix(given.prefix ?? 'gosesh:')
     this.expiryGrace = checkDelay('grace', given.grace ?? 300_000)
     this.#upsertUser = checkUpsertUser(given.upsertUser)
-    this.#connection = new Connection(driverOf(client))
+    this.#connection = new RedisConnection(driverOf(client))
     this.#index = new UserIndex(this.#connection, this.#prefix, this.expiryGrace)
     this.#metadata = new MetadataIndex(this.#connection, {
       prefix: this.#prefix,

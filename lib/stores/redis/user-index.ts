@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
 import type { Session, SessionId } from '../../../types/session.js'
-import type { Connection } from './connection.js'
+import type { RedisConnection } from './connection.js'
 import { addEntry, condemnEntries, listEntries, removeEntries, settleEntry } from './scripts.js'
 
 /** One session in the index of its user. */
@@ -46,11 +46,11 @@ export interface NewEntry extends IndexEntry {
  * the next creation or deletion, and a whole index expires with the last of its sessions.
  */
 export class UserIndex {
-  readonly #connection: Connection
+  readonly #connection: RedisConnection
   readonly #prefix: string
   readonly #grace: string
 
-  constructor(connection: Connection, prefix: string, grace: number) {
+  constructor(connection: RedisConnection, prefix: string, grace: number) {
     this.#connection = connection
     this.#prefix = `${prefix}user-sessions:`
     this.#grace = String(grace)

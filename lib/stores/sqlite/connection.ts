@@ -46,7 +46,7 @@ export interface ConnectionSettings {
  * The store's side of the driver: set up on first use, statements prepared once. Whatever the driver throws becomes
  * `GOSESH_ERR_STORE_SCHEMA` or `GOSESH_ERR_STORE_UNAVAILABLE`.
  */
-export class Connection {
+export class SqliteConnection {
   readonly #database: SqliteDatabase
   readonly #settings: ConnectionSettings
   readonly #statements = new Map<string, SqliteStatement>()

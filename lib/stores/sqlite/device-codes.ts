@@ -8,7 +8,7 @@ import type {
 } from '../../../types/device-code.js'
 import type { SessionId } from '../../../types/session.js'
 import { parseMetadata } from '../shared/metadata.js'
-import type { Connection } from './connection.js'
+import type { SqliteConnection } from './connection.js'
 
 /** A row of the device codes; integers are `bigint` if the application told the driver so. */
 interface DeviceCodeRow {
@@ -75,10 +75,10 @@ function deviceCodeStatements(prefix: string): DeviceCodeStatements {
 
 /** Devices that wait for their users. */
 export class SqliteDeviceCodes implements DeviceCodeStore {
-  readonly #connection: Connection
+  readonly #connection: SqliteConnection
   readonly #sql: DeviceCodeStatements
 
-  constructor(connection: Connection, tablePrefix: string) {
+  constructor(connection: SqliteConnection, tablePrefix: string) {
     this.#connection = connection
     this.#sql = deviceCodeStatements(tablePrefix)
   }

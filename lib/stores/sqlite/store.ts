@@ -24,7 +24,7 @@ import {
 } from '../../core/validation.js'
 import { writeInTurns } from '../shared/in-turns.js'
 import { indexedKeys, keyAmong, parseMetadata } from '../shared/metadata.js'
-import { Connection } from './connection.js'
+import { SqliteConnection } from './connection.js'
 import type { SqliteDatabase } from './database.js'
 import { SqliteDeviceCodes } from './device-codes.js'
 import { sqliteDeviceCodesPart, sqliteSessionsPart, sqliteUsersPart } from './migrations.js'
@@ -101,7 +101,7 @@ export class SqliteStore
     SchemaChecker,
     DeviceCodeProvider
 {
-  readonly #connection: Connection
+  readonly #connection: SqliteConnection
   readonly #sql: SqliteStatements
   readonly #upsertUser: SqliteStoreOptions['upsertUser']
   readonly #sweep: Sweep
@@ -115,7 +115,7 @@ export class SqliteStore
     this.#sql = sqliteStatements(tablePrefix)
     const parts = [sqliteSessionsPart(tablePrefix), sqliteDeviceCodesPart(tablePrefix)]
     if (this.#upsertUser === undefined) parts.push(sqliteUsersPart(tablePrefix))
-    this.#connection = new Connection(checkDatabase(database), {
+    this.#connection = new SqliteConnection(checkDatabase(database), {
       busyTimeout: checkDelay('busyTimeout', given.busyTimeout ?? 1_000),
       tablePrefix,
       parts,

@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { Connection } from './connection.js'
+import type { SqliteConnection } from './connection.js'
 import type { SqliteStatements } from './statements.js'
 
 interface ExpiredRow {
@@ -16,12 +16,12 @@ const pageSize = 5_000
 
 /** Deletes expired sessions page by page, in the order in which the table is kept. */
 export class Sweep {
-  readonly #connection: Connection
+  readonly #connection: SqliteConnection
   readonly #sql: SqliteStatements
   /** The number after which the next call begins: where the last one met its limit, else 0. */
   #from = 0
 
-  constructor(connection: Connection, sql: SqliteStatements) {
+  constructor(connection: SqliteConnection, sql: SqliteStatements) {
     this.#connection = connection
     this.#sql = sql
   }
