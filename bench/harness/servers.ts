@@ -1,7 +1,7 @@
 import type pg from 'pg'
 import type { Test } from 'tap'
-import { type PostgresServer, startPostgres } from '../../test/integration/postgres-server.js'
-import { type RedisServer, startRedis } from '../../test/integration/redis-server.js'
+import { type PostgresServer, startPostgres } from '../../test/tools/postgres-server.js'
+import { type RedisServer, startRedis } from '../../test/tools/redis-server.js'
 import { makeTemporaryFolder } from './temporary.js'
 
 /** What is to be undone when a section ends, the last first. */

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
-import type { PostgresServer } from '../../test/integration/postgres-server.js'
+import type { PostgresServer } from '../../test/tools/postgres-server.js'
 import type { StoreCounter } from './store-counts.js'
 
 /** A statement in the server's log; its further lines are indented. */

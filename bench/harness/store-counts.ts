@@ -1,4 +1,4 @@
-import type { RedisServer } from '../../test/integration/redis-server.js'
+import type { RedisServer } from '../../test/tools/redis-server.js'
 import { type Candidate, RunningCandidate } from './candidate.js'
 
 /** What a thousand requests cost the store. */

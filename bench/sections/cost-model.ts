@@ -1,4 +1,4 @@
-import type { RedisServer } from '../../test/integration/redis-server.js'
+import type { RedisServer } from '../../test/tools/redis-server.js'
 import { RunningCandidate } from '../harness/candidate.js'
 import { redisServer, withCleanup } from '../harness/servers.js'
 import { type Section, show, showCount, type Table } from '../report/result.js'

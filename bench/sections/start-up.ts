@@ -43,7 +43,9 @@ export const startUp: Section = {
   title: 'Start-up',
   async run({ quick }) {
     const times = await timesToReady(quick ? 3 : 15)
-    const ratios = times.get('gosesh')?.map((ms, round) => ms / Number(times.get('@fastify/session')?.[round]))
+    const ratios = times
+      .get('gosesh')
+      ?.map((ms, round) => ms / Number(times.get('@fastify/session')?.[round]))
     const ours = addedByGosesh(root)
     const installed = new Map<string, Installed>([
       ['gosesh', ours],

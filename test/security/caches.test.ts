@@ -1,8 +1,8 @@
 import Fastify, { type FastifyInstance, type FastifyReply } from 'fastify'
 import t, { type Test } from 'tap'
 import gosesh from '../../lib/index.js'
-import { addRoutes, cookieOf, signIn } from '../helpers/app.js'
-import { WatchedStore } from '../helpers/store.js'
+import { addRoutes, cookieOf, signIn } from '../tools/app.js'
+import { WatchedStore } from '../tools/store.js'
 
 /** An application whose every response may be stored by shared caches, unless gosesh says otherwise. */
 async function cachedApp(t: Test, store = new WatchedStore()): Promise<FastifyInstance> {

@@ -6,9 +6,9 @@ import gosesh, {
   cookieCredential,
   type GoseshOptions,
 } from '../../lib/index.js'
-import { addRoutes, buildApp, signIn } from '../helpers/app.js'
-import { recordingLogger } from '../helpers/logger.js'
-import { WatchedStore } from '../helpers/store.js'
+import { addRoutes, buildApp, signIn } from '../tools/app.js'
+import { recordingLogger } from '../tools/logger.js'
+import { WatchedStore } from '../tools/store.js'
 
 type Headers = Record<string, string>
 

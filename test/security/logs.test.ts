@@ -3,8 +3,8 @@ import { inspect } from 'node:util'
 import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import { bearerCredential, cookieCredential, type GoseshOptions } from '../../lib/index.js'
-import { steppingClock } from '../helpers/clock.js'
-import { eventually } from '../integration/redis-server.js'
+import { steppingClock } from '../tools/clock.js'
+import { eventually } from '../tools/redis-server.js'
 import { type SignedIn, Site } from './site.js'
 
 const channelNames = ['verify', 'sign-in', 'sign-out', 'session-end', 'cross-origin', 'flush', 'sweep'].map(

@@ -2,8 +2,8 @@ import { Writable } from 'node:stream'
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import type { Test } from 'tap'
 import gosesh, { type GoseshOptions, type Session } from '../../lib/index.js'
-import { addRoutes } from '../helpers/app.js'
-import { WatchedStore } from '../helpers/store.js'
+import { addRoutes } from '../tools/app.js'
+import { WatchedStore } from '../tools/store.js'
 import { RawClient, type RawResponse } from './raw-client.js'
 
 export interface SiteOptions {

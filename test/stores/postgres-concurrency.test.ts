@@ -2,8 +2,8 @@ import t from 'tap'
 import { PostgresStore } from '../../lib/stores/postgres/index.js'
 import { later, minute, newSession, newSessions } from '../../lib/testing/fixtures.js'
 import type { Session } from '../../types/session.js'
-import { type Fixture, freshStore, insertSessions, untilWaiting } from '../integration/postgres-fixtures.js'
-import { type PostgresServer, startPostgres } from '../integration/postgres-server.js'
+import { type Fixture, freshStore, insertSessions, untilWaiting } from '../tools/postgres-fixtures.js'
+import { type PostgresServer, startPostgres } from '../tools/postgres-server.js'
 
 /** The default is enough for several deadlocks where rows are locked in the order in which they are given. */
 const rounds = Number(process.env.DEADLOCK_ROUNDS ?? 12)

@@ -7,14 +7,8 @@ import { tableNames } from '../../lib/stores/postgres/tables.js'
 import { newDeviceCode } from '../../lib/testing/device-codes/fixtures.js'
 import { hour, later, newSession, newSessions } from '../../lib/testing/fixtures.js'
 import type { Session } from '../../types/session.js'
-import {
-  type Fixture,
-  freshStore,
-  insertSessions,
-  until,
-  untilWaiting,
-} from '../integration/postgres-fixtures.js'
-import { type PostgresServer, startPostgres } from '../integration/postgres-server.js'
+import { type Fixture, freshStore, insertSessions, until, untilWaiting } from '../tools/postgres-fixtures.js'
+import { type PostgresServer, startPostgres } from '../tools/postgres-server.js'
 
 interface TableStats {
   readonly updated: number

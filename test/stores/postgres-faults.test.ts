@@ -7,9 +7,9 @@ import { PostgresStore } from '../../lib/stores/postgres/index.js'
 import { migrationLock } from '../../lib/stores/postgres/migrations.js'
 import { assertKept, decisionOf, newDeviceCode } from '../../lib/testing/device-codes/fixtures.js'
 import { assertSession, later, newSession } from '../../lib/testing/fixtures.js'
-import { addRoutes, buildApp, signIn } from '../helpers/app.js'
-import { freshStore, newSchema, until, untilWaiting } from '../integration/postgres-fixtures.js'
-import { type PostgresServer, startPostgres } from '../integration/postgres-server.js'
+import { addRoutes, buildApp, signIn } from '../tools/app.js'
+import { freshStore, newSchema, until, untilWaiting } from '../tools/postgres-fixtures.js'
+import { type PostgresServer, startPostgres } from '../tools/postgres-server.js'
 
 const unavailable = { code: 'GOSESH_ERR_STORE_UNAVAILABLE' }
 

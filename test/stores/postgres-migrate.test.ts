@@ -6,9 +6,9 @@ import { PostgresStore } from '../../lib/stores/postgres/index.js'
 import { quoteIdentifier } from '../../lib/stores/postgres/tables.js'
 import { decisionOf, newDeviceCode } from '../../lib/testing/device-codes/fixtures.js'
 import { activeAt, assertSession, later, newSession } from '../../lib/testing/fixtures.js'
-import { buildApp } from '../helpers/app.js'
-import { freshStore, newSchema, untilWaiting } from '../integration/postgres-fixtures.js'
-import { type PostgresServer, startPostgres } from '../integration/postgres-server.js'
+import { buildApp } from '../tools/app.js'
+import { freshStore, newSchema, untilWaiting } from '../tools/postgres-fixtures.js'
+import { type PostgresServer, startPostgres } from '../tools/postgres-server.js'
 
 /** What the catalog knows of the tables of a schema. */
 async function layout(pool: pg.Pool, schema: string): Promise<unknown> {

@@ -3,8 +3,8 @@ import t from 'tap'
 import { type PostgresPool, type PostgresQuery, PostgresStore } from '../../lib/stores/postgres/index.js'
 import { decisionOf, newDeviceCode } from '../../lib/testing/device-codes/fixtures.js'
 import { newSession } from '../../lib/testing/fixtures.js'
-import { freshStore, newSchema } from '../integration/postgres-fixtures.js'
-import { type PostgresServer, startPostgres } from '../integration/postgres-server.js'
+import { freshStore, newSchema } from '../tools/postgres-fixtures.js'
+import { type PostgresServer, startPostgres } from '../tools/postgres-server.js'
 
 const session = newSession()
 const { id } = session

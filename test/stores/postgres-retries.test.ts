@@ -3,8 +3,8 @@ import t from 'tap'
 import { PostgresStore } from '../../lib/stores/postgres/index.js'
 import { later, newSession, newSessions } from '../../lib/testing/fixtures.js'
 import type { Session } from '../../types/session.js'
-import { freshStore, insertSessions } from '../integration/postgres-fixtures.js'
-import { type PostgresServer, startPostgres } from '../integration/postgres-server.js'
+import { freshStore, insertSessions } from '../tools/postgres-fixtures.js'
+import { type PostgresServer, startPostgres } from '../tools/postgres-server.js'
 
 /** Counts what is sent through the pool, and makes it fail past `limit`: a loop without a bound then ends too. */
 function countQueries(pool: pg.Pool, limit: number): () => number {

@@ -11,8 +11,8 @@ import {
   newSessions,
 } from '../../lib/testing/fixtures.js'
 import type { Session, SessionMetadata } from '../../types/session.js'
-import { freshStore, untilWaiting } from '../integration/postgres-fixtures.js'
-import { type PostgresServer, startPostgres } from '../integration/postgres-server.js'
+import { freshStore, untilWaiting } from '../tools/postgres-fixtures.js'
+import { type PostgresServer, startPostgres } from '../tools/postgres-server.js'
 
 function storageTests(server: PostgresServer): void {
   const full = newSession({ metadata: { zebra: '1', apple: '"\\\u2028🙂\ud800' } })

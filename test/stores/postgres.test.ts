@@ -2,7 +2,7 @@ import pg from 'pg'
 import t from 'tap'
 import { PostgresStore } from '../../lib/stores/postgres/index.js'
 import { deviceCodeStoreContract, sessionStoreContract } from '../../lib/testing/index.js'
-import { startPostgres } from '../integration/postgres-server.js'
+import { startPostgres } from '../tools/postgres-server.js'
 
 const server = await startPostgres(t)
 if (server !== null) {

@@ -4,7 +4,7 @@ import { createClient, createCluster } from 'redis'
 import t, { type Test } from 'tap'
 import { RedisStore, type RedisStoreClient } from '../../lib/stores/redis/index.js'
 import { deviceCodeStoreContract, sessionStoreContract } from '../../lib/testing/index.js'
-import { hasRedis, startRedis, startRedisCluster } from '../integration/redis-server.js'
+import { hasRedis, startRedis, startRedisCluster } from '../tools/redis-server.js'
 
 function contract(t: Test, client: RedisStoreClient): void {
   const createStore = (): RedisStore => new RedisStore(client, { prefix: `${randomUUID()}:` })

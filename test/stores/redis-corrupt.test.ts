@@ -4,7 +4,7 @@ import type { Session, SessionId } from '../../lib/index.js'
 import { encodeSession } from '../../lib/stores/redis/codec.js'
 import { type IoredisClient, RedisStore } from '../../lib/stores/redis/index.js'
 import { activeAt, hour, later, newSession, newSessions } from '../../lib/testing/fixtures.js'
-import { hasRedis, onlyKey, startRedis } from '../integration/redis-server.js'
+import { hasRedis, onlyKey, startRedis } from '../tools/redis-server.js'
 
 const unavailable = { code: 'GOSESH_ERR_STORE_UNAVAILABLE', statusCode: 503 }
 if (hasRedis(t)) {

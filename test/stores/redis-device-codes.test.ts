@@ -8,7 +8,7 @@ import {
   newUserCodeId,
 } from '../../lib/testing/device-codes/fixtures.js'
 import { later } from '../../lib/testing/fixtures.js'
-import { eventually, hasRedis, startRedis } from '../integration/redis-server.js'
+import { eventually, hasRedis, startRedis } from '../tools/redis-server.js'
 
 const unavailable = { code: 'GOSESH_ERR_STORE_UNAVAILABLE', statusCode: 503 }
 

@@ -8,14 +8,14 @@ import gosesh, { type Session } from '../../lib/index.js'
 import { RedisStore, type RedisStoreClient } from '../../lib/stores/redis/index.js'
 import { assertKept, decisionOf, newDeviceCode } from '../../lib/testing/device-codes/fixtures.js'
 import { later, newSession, newSessions } from '../../lib/testing/fixtures.js'
-import { addRoutes, cookieOf } from '../helpers/app.js'
+import { addRoutes, cookieOf } from '../tools/app.js'
 import {
   eventually,
   hasRedis,
   type RedisServer,
   startRedis,
   startRedisCluster,
-} from '../integration/redis-server.js'
+} from '../tools/redis-server.js'
 
 /** The settings that docs/store-redis.md recommends, so that no call waits for long. */
 const ioredisOptions = { commandTimeout: 1_000, maxRetriesPerRequest: 1 }

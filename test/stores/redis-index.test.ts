@@ -4,7 +4,7 @@ import { userIdOf } from '../../lib/core/user-id.js'
 import type { Session } from '../../lib/index.js'
 import { type IoredisClient, RedisStore } from '../../lib/stores/redis/index.js'
 import { activeAt, later, newSession, newSessions } from '../../lib/testing/fixtures.js'
-import { eventually, hasRedis, onlyKey, startRedis } from '../integration/redis-server.js'
+import { eventually, hasRedis, onlyKey, startRedis } from '../tools/redis-server.js'
 
 const unavailable = { code: 'GOSESH_ERR_STORE_UNAVAILABLE', statusCode: 503 }
 const defaultGrace = 300_000

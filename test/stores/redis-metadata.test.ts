@@ -3,7 +3,7 @@ import t from 'tap'
 import type { Session } from '../../lib/index.js'
 import { RedisStore } from '../../lib/stores/redis/index.js'
 import { later, newSession, newSessions } from '../../lib/testing/fixtures.js'
-import { eventually, hasRedis, onlyKey, startRedis } from '../integration/redis-server.js'
+import { eventually, hasRedis, onlyKey, startRedis } from '../tools/redis-server.js'
 
 const start = 'gosesh:metadata-sessions:'
 

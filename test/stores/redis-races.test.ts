@@ -4,7 +4,7 @@ import { Cluster, Redis } from 'ioredis'
 import t, { type Test } from 'tap'
 import { type IoredisCluster, RedisStore } from '../../lib/stores/redis/index.js'
 import { newSession } from '../../lib/testing/fixtures.js'
-import { hasRedis, startRedis, startRedisCluster } from '../integration/redis-server.js'
+import { hasRedis, startRedis, startRedisCluster } from '../tools/redis-server.js'
 
 type Client = Redis | Cluster
 

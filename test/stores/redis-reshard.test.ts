@@ -4,7 +4,7 @@ import t, { type Test } from 'tap'
 import { type IoredisCluster, RedisStore } from '../../lib/stores/redis/index.js'
 import { newSession } from '../../lib/testing/fixtures.js'
 import type { Session } from '../../types/session.js'
-import { hasRedis, type RedisServer, startRedisCluster } from '../integration/redis-server.js'
+import { hasRedis, type RedisServer, startRedisCluster } from '../tools/redis-server.js'
 
 /** Moves the slot of a key, and all keys in it, as a reshard does. */
 async function moveSlotOf(key: string, from: RedisServer, to: RedisServer): Promise<void> {

@@ -12,7 +12,7 @@ import {
 } from '../../lib/stores/redis/index.js'
 import { decisionOf, newDeviceCode } from '../../lib/testing/device-codes/fixtures.js'
 import { activeAt, later, newSession, newSessions } from '../../lib/testing/fixtures.js'
-import { eventually, hasRedis, onlyKey, startRedis, startRedisCluster } from '../integration/redis-server.js'
+import { eventually, hasRedis, onlyKey, startRedis, startRedisCluster } from '../tools/redis-server.js'
 
 const unavailable = { code: 'GOSESH_ERR_STORE_UNAVAILABLE', statusCode: 503 }
 

@@ -49,9 +49,9 @@ process.exitCode = failures === 0 ? 0 : 1
 /** Every test that starts PostgreSQL, Redis or a process of an application. */
 function filesWithServers() {
   return readdirSync('test', { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith('.test.ts') && !name.startsWith('browser'))
+    .filter((name) => name.endsWith('.test.ts') && !name.startsWith('system/browser'))
     .map((name) => `test/${name}`)
     .filter((file) =>
-      /helpers\/node\.js|(?:redis|postgres)-(?:server|fixtures)\.js/.test(readFileSync(file, 'utf8')),
+      /tools\/node\.js|(?:redis|postgres)-(?:server|fixtures)\.js/.test(readFileSync(file, 'utf8')),
     )
 }

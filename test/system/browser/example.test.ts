@@ -1,0 +1,539 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Browser, BrowserContextOptions, Locator, Page } from 'playwright-core'
+import t, { type Test } from 'tap'
+import { errorPage, signInErrorPage } from '../../../examples/app/views/notices.js'
+import { GoseshError } from '../../../lib/core/errors.js'
+import { complaintsOf, faintTexts, focusOrder, hasFocus, looksOf } from './checks.js'
+import {
+  hasChromium,
+  howToGetChromium,
+  isLive,
+  launchChromium,
+  phone,
+  signIn,
+  startExample,
+} from './scene.js'
+
+const minute = 60_000
+const client = fileURLToPath(new URL('../../../examples/app/cli.js', import.meta.url))
+
+const desktop = 'Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:148.0) Gecko/20100101 Firefox/148.0'
+
+/** What a page of the example is waited for, at most. */
+const patience = 20_000
+
+function requireChromium(): boolean {
+  if (hasChromium) return true
+  if (process.env.CI === 'true') throw new Error(howToGetChromium)
+  t.comment(`LEFT OUT: every test of the example in a browser. ${howToGetChromium}`)
+  return false
+}
+
+type Example = Awaited<ReturnType<typeof startExample>>
+
+let example: Example
+let browser: Browser
+
+async function startAll(): Promise<void> {
+  example = await startExample()
+  browser = await launchChromium()
+}
+
+async function stopAll(): Promise<void> {
+  await browser?.close()
+  await example?.stop()
+}
+
+/** A page in a browser of its own: its own cookies at the application and at the provider. */
+async function newDevice(t: Test, options: BrowserContextOptions = {}): Promise<Page> {
+  const context = await browser.newContext({ baseURL: example.origin, locale: 'en-GB', ...options })
+  t.teardown(() => context.close())
+  const page = await context.newPage()
+  page.setDefaultTimeout(patience)
+  return page
+}
+
+/** A device on whose account page somebody is signed in, and told of an end at once. */
+async function signedIn(t: Test, name: string, options: BrowserContextOptions = {}): Promise<Page> {
+  const page = await newDevice(t, options)
+  await page.goto('/')
+  await signIn(page, name)
+  if (options.javaScriptEnabled === false) await page.waitForURL('**/account')
+  else await isLive(page)
+  return page
+}
+
+/** The same without the way through the provider, where that is not what is looked at. */
+async function withSession(t: Test, userId: string, userAgent: string): Promise<Page> {
+  const page = await newDevice(t, { userAgent })
+  const { token } = await example.app.gosesh.createSession(userId, { metadata: { user_agent: userAgent } })
+  await page.context().addCookies([{ name: 'gosesh-example', value: token, url: example.origin }])
+  await page.goto('/account')
+  await isLive(page)
+  return page
+}
+
+function tidy(text: string | null): string {
+  return (text ?? '').trim().replace(/\s+/g, ' ')
+}
+
+async function textOf(element: Locator): Promise<string> {
+  return tidy(await element.textContent())
+}
+
+/** The rows of the list of devices. */
+async function devicesOn(page: Page): Promise<string[]> {
+  return (await page.locator('.device').allTextContents()).map(tidy)
+}
+
+async function press(page: Page, name: string | RegExp): Promise<void> {
+  await page.getByRole('button', { name }).click()
+}
+
+/** The button in the header, which every page of somebody signed in has. */
+async function signOutHere(page: Page): Promise<void> {
+  await page.getByRole('banner').getByRole('button', { name: 'Sign out here', exact: true }).click()
+}
+
+/** Follows the link and confirms with the button, which have one name. */
+async function signOutMany(page: Page, name: string): Promise<void> {
+  await page.getByRole('link', { name }).click()
+  await page.getByRole('heading', { name: `${name}?` }).waitFor()
+  await press(page, name)
+}
+
+async function heading(page: Page): Promise<string> {
+  return await textOf(page.locator('h1'))
+}
+
+/** Waits until the page says by itself that it is signed out; resolves with what it says of the reason. */
+async function becomesSignedOut(page: Page): Promise<string> {
+  await page.getByRole('heading', { name: 'You are signed out' }).waitFor()
+  return await textOf(page.locator('.lead'))
+}
+
+/** Where a browser ends up that asks for the account page. */
+async function landsAt(page: Page): Promise<string> {
+  await page.goto('/account')
+  return new URL(page.url()).pathname
+}
+
+function path(page: Page): string {
+  const { pathname, search } = new URL(page.url())
+  return pathname + search
+}
+
+function inBrowser(): void {
+  t.before(startAll)
+  t.teardown(stopAll)
+
+  t.test('four clicks: signed in, devices listed, signed out elsewhere', async (t) => {
+    const elsewhere = await signedIn(t, 'Ada Lovelace', { userAgent: phone })
+    const here = await newDevice(t)
+    await here.goto('/')
+    await here.getByRole('link', { name: 'Sign in' }).click()
+    await press(here, 'Sign in as Ada Lovelace')
+    await here.waitForURL('**/account')
+    const devices = await devicesOn(here)
+    t.equal(devices.length, 2)
+    t.match(devices[0], /^Chrome \d+ on Linux This device$/)
+    t.equal(devices[1], 'Safari 18 on iPhone')
+    await signOutMany(here, 'Sign out all others')
+    await here.getByRole('status').getByText('All other devices are signed out.').waitFor()
+    t.equal((await devicesOn(here)).length, 1)
+    t.equal(await here.getByRole('button', { name: 'Sign out all others' }).isDisabled(), true)
+
+    t.equal(await becomesSignedOut(elsewhere), 'This device was signed out from another one.')
+    t.equal(path(elsewhere), '/account', 'its page noticed by itself')
+    t.equal(await hasFocus(elsewhere, 'h1'), true)
+    t.equal(await elsewhere.locator('nav, .account, header form').count(), 0)
+    t.equal(await landsAt(elsewhere), '/', 'and its next request is signed out')
+    t.equal(await landsAt(here), '/account')
+  })
+
+  t.test('one device of the list is signed out, this one, or all of them', async (t) => {
+    const [here, there, third] = [
+      await withSession(t, 'grace', desktop),
+      await withSession(t, 'grace', phone),
+      await withSession(t, 'grace', desktop),
+    ]
+    await here.reload()
+    t.equal((await devicesOn(here)).length, 3)
+    await press(here, 'Sign out Safari 18 on iPhone')
+    await here.getByRole('status').getByText('That device is signed out.').waitFor()
+    t.equal(await becomesSignedOut(there), 'This device was signed out from another one.')
+    t.equal(await landsAt(third), '/account')
+    await isLive(third)
+    await third.locator('.current').getByRole('button', { name: 'Sign out here', exact: true }).click()
+    await third.waitForURL('**/signed-out')
+    t.equal(await landsAt(here), '/account')
+    const other = await withSession(t, 'grace', phone)
+    await isLive(here)
+    await signOutMany(other, 'Sign out everywhere')
+    await other.waitForURL('**/signed-out')
+    t.equal(await becomesSignedOut(here), 'This device was signed out from another one.')
+  })
+
+  t.test('signing out many devices asks first, and may be cancelled', async (t) => {
+    const [here, there] = [await withSession(t, 'careful', desktop), await withSession(t, 'careful', phone)]
+    await here.reload()
+    for (const [name, text] of [
+      ['Sign out all others', 'This signs out one device. You stay signed in here.'],
+      ['Sign out everywhere', 'This signs out 2 devices, this one among them.'],
+    ] as const) {
+      await here.getByRole('link', { name }).click()
+      t.match(await textOf(here.getByRole('main')), text)
+      await here.getByRole('link', { name: 'Cancel' }).click()
+      await here.waitForURL('**/account')
+    }
+    t.equal(await landsAt(there), '/account')
+    await there.goto('/sign-out-others')
+    await press(there, 'Sign out all others')
+    await there.goto('/sign-out-others')
+    t.match(await textOf(there.getByRole('main')), 'there is no other one to sign out')
+    await there.goto('/sign-out-everywhere')
+    t.match(await textOf(there.getByRole('main')), 'This signs out this device, the only one')
+  })
+
+  t.test('two devices of one kind have names of their own, for screen readers too', async (t) => {
+    await withSession(t, 'twin', desktop)
+    await withSession(t, 'twin', desktop)
+    const here = await withSession(t, 'twin', desktop)
+    t.same((await devicesOn(here)).sort(), [
+      'Firefox 148 on Windows',
+      'Firefox 148 on Windows (2)',
+      'Firefox 148 on Windows (3) This device',
+    ])
+    const buttons = here.locator('.devices').getByRole('button')
+    t.same((await buttons.allTextContents()).map(tidy).sort(), [
+      'Sign out Firefox 148 on Windows',
+      'Sign out Firefox 148 on Windows (2)',
+      'Sign out here',
+    ])
+  })
+
+  t.test('an open page does not say that another device signed it out if none did', async (t) => {
+    const tabOf = async (page: Page, address: string): Promise<Page> => {
+      const tab = await page.context().newPage()
+      await tab.goto(address)
+      return tab
+    }
+    const inTab = await withSession(t, 'truthful', desktop)
+    await signOutHere(await tabOf(inTab, '/auth/device'))
+    t.equal(await becomesSignedOut(inTab), 'You signed out in another tab or window of this browser.')
+
+    const everywhere = await withSession(t, 'truthful', desktop)
+    await signOutMany(await tabOf(everywhere, '/account'), 'Sign out everywhere')
+    t.equal(await becomesSignedOut(everywhere), 'You signed out in another tab or window of this browser.')
+
+    const byNobody = await withSession(t, 'truthful', desktop)
+    await example.app.gosesh.deleteUserSessions('truthful')
+    const unknown = 'Your session has ended: by its time, or because it was signed out.'
+    t.equal(await becomesSignedOut(byNobody), unknown)
+  })
+
+  t.test('signing out at the provider as well ends the session of this browser there', async (t) => {
+    const [here, there] = [await signedIn(t, 'Alan Turing'), await withSession(t, 'alan', phone)]
+    await press(here, 'Sign out here and at the provider')
+    t.equal(await heading(here), 'Sign out here, too?')
+    t.same(await complaintsOf(here), [])
+    await press(here, 'Yes, sign out')
+    await here.waitForURL('**/signed-out')
+    await here.goto(`${example.issuer}/session/end`)
+    await here.getByRole('heading', { name: 'You are signed out here' }).waitFor()
+    t.equal(await landsAt(there), '/account', 'another device stays')
+  })
+
+  t.test('the provider ends the sessions here when its own ends', async (t) => {
+    const page = await signedIn(t, 'Alan Turing')
+    const tab = await page.context().newPage()
+    await tab.goto(`${example.issuer}/session/end`)
+    await press(tab, 'Yes, sign out')
+    await tab.getByRole('heading', { name: 'You are signed out here' }).waitFor()
+    t.equal(await becomesSignedOut(page), 'The provider that you sign in with has ended your session.')
+    t.equal(await landsAt(page), '/')
+  })
+
+  t.test('what is sensitive wants a recent sign-in, and goes on after it', async (t) => {
+    const page = await signedIn(t, 'Ada Lovelace')
+    const tab = await page.context().newPage()
+    await tab.goto('/profile')
+    t.equal(await heading(tab), 'Your name')
+    example.clock.advance(6 * minute)
+    await tab.getByRole('textbox', { name: 'Name to show' }).fill('Countess')
+    await press(tab, 'Save')
+    t.equal(await heading(tab), 'Confirm that it is you')
+    t.match(await textOf(tab.locator('main')), /You signed in 6 minutes ago/)
+    const connectedAgain = page.waitForEvent('websocket')
+    await signIn(tab, 'Ada Lovelace')
+    await tab.waitForURL('**/profile')
+    await connectedAgain
+    t.equal(await heading(page), 'Your devices', 'a page that is open stays: it is signed in anew')
+
+    const name = tab.getByRole('textbox', { name: 'Name to show' })
+    t.equal(await name.inputValue(), 'Ada Lovelace', 'nothing was saved before')
+    await name.fill(' ')
+    await press(tab, 'Save')
+    t.equal(await textOf(tab.getByRole('alert')), 'Type a name.')
+    t.same(await complaintsOf(tab), [])
+    await name.fill('  <b>Countess</b>  of Lovelace ')
+    await press(tab, 'Save')
+    await tab.waitForURL('**/account?done=name')
+    t.match(await textOf(tab.locator('.lead')), 'Signed in as <b>Countess</b> of Lovelace')
+    await signOutHere(tab)
+    const again = await signedIn(t, 'Ada Lovelace')
+    t.match(await textOf(again.locator('.lead')), 'Countess', 'the provider does not take the name back')
+  })
+
+  t.test('the command line is signed in by its code on the device page', async (t) => {
+    const home = t.testdir()
+    const page = await newDevice(t)
+    const run = (command: string) => {
+      const child = spawn(process.execPath, [client, command], {
+        env: { ...process.env, APP_URL: example.origin, XDG_CONFIG_HOME: home },
+      })
+      t.teardown(() => child.kill('SIGKILL'))
+      const said = { text: '' }
+      for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (said.text += chunk))
+      const exited = once(child, 'exit').then(([code]) => `${code}: ${said.text.trim()}`)
+      return { child, said, exited }
+    }
+    t.equal(await run('whoami').exited, '1: Not signed in')
+
+    const former = await example.app.gosesh.createSession('grace')
+    await mkdir(join(home, 'gosesh-example'))
+    const formerFile = join(home, 'gosesh-example', `${encodeURIComponent(example.origin)}.token`)
+    await writeFile(formerFile, former.token)
+
+    const signingIn = run('sign-in')
+    await once(signingIn.child.stdout, 'data')
+    const [, address = '', code = ''] = /Open (\S+)\s+and type the code (\S+)/.exec(signingIn.said.text) ?? []
+    await page.goto(address)
+    t.equal(path(page), '/?next=%2Fauth%2Fdevice', 'who is not signed in is asked to')
+    await signIn(page, 'Grace Hopper')
+    await page.waitForURL('**/auth/device')
+    t.same(await complaintsOf(page), [])
+    const field = page.getByRole('textbox', { name: 'The code that the device shows' })
+    await field.fill('BCDF-GHJK')
+    await press(page, 'Continue')
+    t.match(await textOf(page.getByRole('alert')), /code/)
+    await field.fill(code.toLowerCase())
+    await press(page, 'Continue')
+    t.equal(await heading(page), 'Connect this device?')
+    t.match(await textOf(page.locator('main')), 'Command line')
+    t.equal(await textOf(page.locator('.code')), code)
+    t.match(await textOf(page.locator('.facts')), /Grace Hopper \(grace@local.example\).*this computer/)
+    const looks = await looksOf(page, 'main button')
+    t.equal(looks.length, 2)
+    t.same(looks[0], looks[1], 'neither answer is the obvious one')
+    t.equal(await hasFocus(page, 'body'), true, 'nor has the focus')
+    await press(page, 'Allow')
+    await page.getByRole('heading', { name: 'You allowed the device' }).waitFor()
+    t.notMatch(await textOf(page.locator('main')), 'connected', 'it has not asked yet')
+
+    t.match(await signingIn.exited, /^0: .*Signed in as Grace Hopper \(grace@local.example\), until/s)
+    const [file = ''] = await readdir(join(home, 'gosesh-example'))
+    t.equal((await stat(join(home, 'gosesh-example', file))).mode & 0o777, 0o600)
+    t.match(await run('whoami').exited, /^0: Signed in as Grace Hopper/)
+    t.match(await run('token').exited, /^0: [\w-]{43}$/)
+    t.equal(await example.app.gosesh.getSession(former.session.id), null, 'the session before it has ended')
+
+    const devices = await page.context().newPage()
+    const link = page.getByRole('link', { name: 'Your devices' })
+    await devices.goto(String(await link.getAttribute('href')))
+    t.ok((await devicesOn(devices)).includes('Command line'))
+    await press(page, 'Undo')
+    await page.getByRole('heading', { name: 'The device is not signed in' }).waitFor()
+    t.equal(await run('whoami').exited, '1: Not signed in: the session has ended')
+    t.equal(await run('sign-out').exited, '1: Not signed in', 'the token is forgotten')
+  })
+
+  t.test('all of it works without JavaScript', async (t) => {
+    const options = { javaScriptEnabled: false }
+    const [here, there] = [
+      await signedIn(t, 'Alan Turing', options),
+      await signedIn(t, 'Alan Turing', { ...options, userAgent: phone }),
+    ]
+    await here.reload()
+    t.ok((await devicesOn(here)).length >= 2)
+    t.match(await textOf(here.locator('time').first()), /^just now$/)
+    await press(here, 'Sign out Safari 18 on iPhone')
+    await there.reload()
+    t.equal(path(there), '/?next=%2Faccount')
+    t.equal(await heading(there), 'Sign in to go on')
+    await here.getByRole('link', { name: 'Name' }).click()
+    await here.getByRole('textbox', { name: 'Name to show' }).fill('Alan M. Turing')
+    await press(here, 'Save')
+    t.match(await textOf(here.locator('.lead')), 'Alan M. Turing')
+    await here.getByRole('link', { name: 'Connect', exact: true }).click()
+    t.equal(await heading(here), 'Connect a device')
+    t.equal(await hasFocus(here, '#user_code'), true)
+    await signOutHere(here)
+    t.equal(path(here), '/signed-out')
+  })
+
+  t.test('a browser that signs in as somebody else has that user alone', async (t) => {
+    const page = await signedIn(t, 'Ada Lovelace')
+    await page.goto('/auth/local')
+    await press(page, 'Sign in as Grace Hopper')
+    await page.waitForURL('**/account')
+    t.match(await textOf(page.locator('.lead')), 'Grace Hopper')
+  })
+
+  t.test('who cancels at the provider comes back to a page that says so', async (t) => {
+    const page = await newDevice(t)
+    await page.goto('/profile')
+    await page.getByRole('link', { name: /^Sign in/ }).click()
+    await press(page, 'Cancel')
+    await page.waitForURL('**/callback?**')
+    t.equal(await heading(page), 'You cancelled signing in')
+    t.equal(await textOf(page.locator('.lead')), 'You are not signed in.')
+    t.notMatch(await textOf(page.locator('main')), 'GOSESH_ERR')
+    t.same(await complaintsOf(page), [])
+    await page.getByRole('link', { name: 'Go back' }).click()
+    t.equal(path(page), '/?next=%2Fprofile', 'to the page that was asked for, which asks to sign in')
+    await signIn(page, 'Ada Lovelace')
+    await page.waitForURL('**/profile')
+    await page.goto('/auth/local?next=/auth/device')
+    await press(page, 'Cancel')
+    t.match(await textOf(page.locator('.lead')), 'you are signed in as you were before')
+    await page.getByRole('link', { name: 'Go back' }).click()
+    t.equal(path(page), '/auth/device')
+  })
+
+  t.test('who says 127.0.0.1 for localhost signs in at the first try', async (t) => {
+    const page = await newDevice(t)
+    await page.goto(example.origin.replace('localhost', '127.0.0.1'))
+    await signIn(page, 'Ada Lovelace')
+    await page.waitForURL(`${example.origin}/account`)
+    t.equal(await heading(page), 'Your devices')
+  })
+
+  t.test('every page names the account', async (t) => {
+    const page = await signedIn(t, 'Alan Turing')
+    for (const address of ['/account', '/auth/device', '/sign-out-everywhere', '/nowhere', '/profile']) {
+      await page.goto(address)
+      t.match(await textOf(page.getByRole('banner')), 'Signed in as Alan', address)
+    }
+    example.clock.advance(6 * minute)
+    await page.goto('/profile')
+    t.match(await textOf(page.getByRole('banner')), 'Signed in as Alan', 'to be confirmed')
+  })
+
+  t.test('who has typed too many wrong codes keeps the navigation', async (t) => {
+    const page = await withSession(t, 'guesser', desktop)
+    await page.goto('/auth/device')
+    for (let guesses = 0; guesses < 6; guesses++) {
+      await page.getByRole('textbox').fill('BBBB-BBBB')
+      const answered = page.waitForEvent('domcontentloaded')
+      await press(page, 'Continue')
+      await answered
+    }
+    t.equal(await heading(page), 'The device is not connected')
+    t.match(await textOf(page.getByRole('banner')), 'Signed in as Nameless')
+    t.equal(await page.getByRole('navigation').count(), 1)
+    await page.getByRole('link', { name: 'Type the code again' }).click()
+    t.equal(path(page), '/auth/device')
+  })
+
+  for (const colorScheme of ['light', 'dark'] as const) {
+    t.test(`every page can be read and used, ${colorScheme}, at 360 pixels and at 1440`, async (t) => {
+      const page = await newDevice(t, { colorScheme, viewport: { width: 360, height: 780 } })
+      const violations: string[] = []
+      page.on('console', (message) => {
+        if (/Content.Security.Policy/i.test(message.text())) violations.push(message.text())
+      })
+      const look = async (): Promise<void> => {
+        for (const width of [360, 1440]) {
+          await page.setViewportSize({ width, height: 780 })
+          t.same(await complaintsOf(page), [], `${page.url()} at ${width}`)
+        }
+        t.same(await faintTexts(page), [], page.url())
+      }
+      const nobody = { user: null, returnTo: '/' }
+      for (const [address, body] of [
+        ['/provider-down', signInErrorPage(new GoseshError('GOSESH_ERR_OAUTH_PROVIDER_UNAVAILABLE'), nobody)],
+        ['/too-many-codes', signInErrorPage(new GoseshError('GOSESH_ERR_OAUTH_TOO_MANY_ATTEMPTS'), nobody)],
+        ['/outage', errorPage(503)],
+      ] as const) {
+        await page.route(`**${address}`, (route) =>
+          route.fulfill({ contentType: 'text/html', body: body.toString() }),
+        )
+      }
+      const anonymous = [
+        '/provider-down',
+        '/too-many-codes',
+        '/outage',
+        '/',
+        '/?next=/profile',
+        '/signed-out',
+        '/signed-out?ended',
+        '/nowhere',
+        '/auth/local',
+      ]
+      for (const address of anonymous) {
+        await page.goto(address)
+        await look()
+      }
+      t.equal(await heading(page), 'Choose an account')
+      await press(page, 'Sign in as Alan Turing')
+      await page.waitForURL('**/account')
+      const ofUsers = ['/account', '/account?done=others', '/profile', '/sign-out-others', '/nowhere']
+      for (const address of ofUsers) {
+        await page.goto(address)
+        await look()
+      }
+      const started = await fetch(`${example.origin}/auth/device/code`, {
+        method: 'POST',
+        body: new URLSearchParams({ client_id: 'example-cli' }),
+      })
+      const { user_code: code } = (await started.json()) as { user_code: string }
+      await page.goto(`/auth/device?user_code=${code}`)
+      await look()
+      for (const button of ['Continue', 'Allow', 'Undo']) {
+        await press(page, button)
+        await look()
+      }
+      t.same(violations, [])
+    })
+  }
+
+  t.test('the tab key goes through the account page from the top to the bottom', async (t) => {
+    const page = await withSession(t, 'alone', desktop)
+    const order = await focusOrder(page)
+    t.same(order.slice(0, 6), [
+      'Skip to the content',
+      'gosesh example',
+      'Devices',
+      'Name',
+      'Connect',
+      'Sign out here',
+    ])
+    t.same(order.slice(-4), [
+      'Sign out here',
+      'Sign out everywhere',
+      'Connect a device',
+      'Sign out here and at the provider',
+    ])
+  })
+}
+
+if (requireChromium()) inBrowser()
+else t.test('the example in a browser', { skip: 'there is no chromium' }, () => {})
+
+t.test('the pictures of the example show every page at both widths, light and dark', async (t) => {
+  const folder = new URL('../../../docs/screenshots/', import.meta.url)
+  const files = await readdir(folder)
+  const pages = new Set(files.map((file) => file.replace(/-(360|1440)-(light|dark)\.png$/, '')))
+  t.ok(pages.size >= 8, [...pages].join(', '))
+  for (const page of pages) {
+    for (const variant of ['360-light', '360-dark', '1440-light', '1440-dark']) {
+      const picture = await readFile(new URL(`${page}-${variant}.png`, folder))
+      t.ok(picture.length <= 60_000, `${page}-${variant}: ${picture.length} bytes`)
+    }
+  }
+})
