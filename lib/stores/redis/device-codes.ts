@@ -6,6 +6,7 @@ import type {
   DevicePoll,
   UserCodeId,
 } from '../../../types/device-code.js'
+import type { SelfExpiring } from '../../../types/store.js'
 import type { RedisConnection } from './connection.js'
 import {
   consumeDeviceCode,
@@ -27,20 +28,21 @@ function ignore(): void {}
  * claimed first, which keeps it unique; every change after that is one script on the hash, which keeps it atomic. A
  * user code whose hash is absent, or is that of another user code, leads nowhere.
  */
-export class RedisDeviceCodes implements DeviceCodeStore {
+export class RedisDeviceCodes implements DeviceCodeStore, SelfExpiring {
   readonly #connection: RedisConnection
   readonly #prefix: string
-  readonly #grace: number
+  /** Milliseconds for which a code is kept past its end. */
+  readonly expiryGrace: number
 
-  constructor(connection: RedisConnection, prefix: string, grace: number) {
+  constructor(connection: RedisConnection, prefix: string, expiryGrace: number) {
     this.#connection = connection
     this.#prefix = prefix
-    this.#grace = grace
+    this.expiryGrace = expiryGrace
   }
 
   async createDeviceCode(code: DeviceCode): Promise<boolean> {
     const { id, userCodeId } = code
-    const expiry = String(code.expiresAt.getTime() + this.#grace)
+    const expiry = String(code.expiresAt.getTime() + this.expiryGrace)
     const fields = encodeDeviceCode(code)
     const userCode = this.#userCodeKey(userCodeId)
     if (!(await this.#succeeds(insertValue, userCode, [id, expiry]))) return false
