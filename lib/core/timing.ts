@@ -1,3 +1,5 @@
+import type { Session } from '../../types/session.js'
+
 /** True for a promise, of any kind. */
 export function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
   return typeof (value as Partial<PromiseLike<T>> | null | undefined)?.then === 'function'
@@ -65,4 +67,12 @@ const clockSkew = 1_000
 export function isRecent(signedInAt: Date, now: number, maxAge: number): boolean {
   const age = now - signedInAt.getTime()
   return age <= maxAge && age >= -clockSkew
+}
+
+/** Milliseconds from the creation of a new session to its absolute deadline. */
+export function lifetimeOf({
+  lastActivityAt,
+  absoluteDeadline,
+}: Pick<Session, 'lastActivityAt' | 'absoluteDeadline'>): number {
+  return absoluteDeadline.getTime() - lastActivityAt.getTime()
 }

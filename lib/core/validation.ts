@@ -32,8 +32,12 @@ export type UpsertUser = (authProviderId: string) => Promise<string>
 
 /** The option `upsertUser` of a store. */
 export function checkUpsertUser(value: unknown): UpsertUser | undefined {
-  if (value === undefined || typeof value === 'function') return value as UpsertUser | undefined
-  throw optionError('upsertUser', value, 'a function')
+  return value === undefined ? undefined : checkFunction<UpsertUser>('upsertUser', value)
+}
+
+export function checkFunction<F>(name: string, value: unknown): F {
+  if (typeof value === 'function') return value as F
+  throw optionError(name, value, 'a function')
 }
 
 function checkInteger(name: string, value: unknown, max: number, expected: string): number {
@@ -121,17 +125,31 @@ export function checkText(name: string, value: unknown, expected: string, shape 
 
 /** True for the names of this machine. */
 export function isLoopback(hostname: string): boolean {
-  return /^(?:(?:.+\.)?localhost|127(?:\.\d+){3}|\[::1\])$/.test(hostname)
+  return /^(?:(?:.+\.)?localhost|127(?:\.\d+){3}|\[::1\])$/i.test(hostname)
 }
 
-/** An origin as browsers write it: https, or http on this machine, or http anywhere if that is said to be meant. */
+/** True for an origin as browsers write it (RFC 6454, section 6.2). */
+export function isOrigin(value: unknown): value is string {
+  return (
+    typeof value === 'string' && value !== 'null' && URL.canParse(value) && new URL(value).origin === value
+  )
+}
+
+/** Returns the origin: https, or http on this machine, or http anywhere if `allowInsecure`. */
 export function checkOrigin(name: string, value: unknown, allowInsecure: boolean): string {
-  const url = typeof value === 'string' && URL.canParse(value) ? new URL(value) : null
-  const insecure = url?.protocol === 'http:' && (allowInsecure || isLoopback(url.hostname))
-  if (url !== null && url.origin === value && (url.protocol === 'https:' || insecure)) return url.origin
+  if (isOrigin(value)) {
+    const { protocol, hostname } = new URL(value)
+    const insecure = protocol === 'http:' && (allowInsecure || isLoopback(hostname))
+    if (protocol === 'https:' || insecure) return value
+  }
   const expected = 'an origin such as https://app.example: scheme and host, no path and no slash at the end'
   const onlyHttps = allowInsecure ? '' : '; http only on localhost, or with cookie.secure false'
   throw optionError(name, value, `${expected}${onlyHttps}`)
+}
+
+/** Returns the name of a cookie: a token of RFC 9110 (RFC 6265, section 4.1.1). */
+export function checkCookieName(name: string, value: unknown): string {
+  return checkText(name, value, 'a cookie name (letters, digits and -_.)', /^[\w!#$%&'*+.^`|~-]+$/)
 }
 
 /** A path on the own origin. */

@@ -1,7 +1,15 @@
 import type { CookieSerializeOptions } from '@fastify/cookie'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Credential } from '../../types/credential.js'
-import { checkBoolean, checkLifetimes, checkObject, optionError } from '../core/validation.js'
+import {
+  checkBoolean,
+  checkCookieName,
+  checkLifetimes,
+  checkObject,
+  checkText,
+  isLoopback,
+  optionError,
+} from '../core/validation.js'
 
 export interface CookieCredentialOptions {
   /** Default: `__Host-session`. A browser holds a cookie of that prefix to this host, `Path=/` and `Secure`. */
@@ -37,8 +45,6 @@ const known = [
   'idleTimeout',
   'absoluteTimeout',
 ]
-/** An RFC 6265 cookie-name: an RFC 9110 token. */
-const cookieName = /^[\w!#$%&'*+.^`|~-]+$/
 const cookieDomain = /^\.?[a-z\d](?:[a-z\d.-]*[a-z\d])?$/i
 const cookiePath = /^\/[\x20-\x3a\x3c-\x7e]*$/
 
@@ -50,19 +56,14 @@ interface CookieAttributes {
   readonly partitioned: boolean
 }
 
-function checkText(name: string, value: unknown, shape: RegExp, expected: string): string {
-  if (typeof value === 'string' && shape.test(value)) return value
-  throw optionError(name, value, expected)
-}
-
 function checkAttributes(given: Record<string, unknown>): CookieAttributes {
   const { domain, path = '/', sameSite = 'lax', secure = true, partitioned = false } = given
   if (sameSite !== 'strict' && sameSite !== 'lax' && sameSite !== 'none') {
     throw optionError('sameSite', sameSite, "'strict', 'lax' or 'none'")
   }
   const attributes = {
-    domain: domain === undefined ? undefined : checkText('domain', domain, cookieDomain, 'a domain name'),
-    path: checkText('path', path, cookiePath, 'a path that begins with /'),
+    domain: domain === undefined ? undefined : checkText('domain', domain, 'a domain name', cookieDomain),
+    path: checkText('path', path, 'a path that begins with /', cookiePath),
     sameSite,
     secure: checkBoolean('secure', secure),
     partitioned: checkBoolean('partitioned', partitioned),
@@ -117,11 +118,6 @@ function isBlank(text: string, index: number): boolean {
   return text[index] === ' ' || text[index] === '\t'
 }
 
-/** True if the request was sent to this machine, which browsers trust without TLS. */
-function isLocal(request: FastifyRequest): boolean {
-  return /^(?:(?:.+\.)?localhost|127(?:\.\d+){3}|\[::1\])$/i.test(request.hostname)
-}
-
 /**
  * The token in a cookie: `HttpOnly`, `Secure`, `SameSite=Lax`, `Path=/`, `Max-Age` up to the absolute deadline
  * (OWASP ASVS 3.3, RFC 6265bis). Throws `GOSESH_ERR_OPTION` on a wrong option.
@@ -129,7 +125,7 @@ function isLocal(request: FastifyRequest): boolean {
 export function cookieCredential(options: CookieCredentialOptions = {}): Credential {
   const given = checkObject('cookieCredential', options, known)
   const { name: givenName = '__Host-session', idleTimeout, absoluteTimeout = day } = given
-  const name = checkText('name', givenName, cookieName, 'a cookie name (letters, digits and -_.)')
+  const name = checkCookieName('name', givenName)
   const attributes = checkAttributes(given)
   checkPrefix(name, attributes)
   const lifetimes = checkLifetimes({ idleTimeout, absoluteTimeout }, 30 * minute)
@@ -160,7 +156,12 @@ export function cookieCredential(options: CookieCredentialOptions = {}): Credent
     },
     transportProblem(request: FastifyRequest) {
       // `request.ips` is there only with `trustProxy`; then `protocol` is what the proxy says.
-      if (!attributes.secure || request.protocol === 'https' || request.ips !== undefined || isLocal(request))
+      if (
+        !attributes.secure ||
+        request.protocol === 'https' ||
+        request.ips !== undefined ||
+        isLoopback(request.hostname)
+      )
         return null
       return `The cookie ${name} is Secure, and this request came over plain http: behind a TLS proxy set Fastify's trustProxy, without TLS set cookieCredential({ name: 'session', secure: false })`
     },

@@ -9,6 +9,7 @@ import type {
 import type { Clock } from '../../types/options.js'
 import {
   checkBoolean,
+  checkCookieName,
   checkCount,
   checkDelay,
   checkLifetime,
@@ -110,7 +111,7 @@ function checkProviders(value: unknown): OAuthSettings['providers'] {
 function checkCookie(value: TransactionCookieOptions): OAuthSettings['cookie'] {
   const { name = '__Host-oauth', secure = true } = checkObject('cookie', value, ['name', 'secure'])
   const cookie = {
-    name: checkText('cookie.name', name, 'a cookie name (letters, digits and -_.)', /^[\w!#$%&'*+.^`|~-]+$/),
+    name: checkCookieName('cookie.name', name),
     secure: checkBoolean('cookie.secure', secure),
   }
   if (!cookie.secure && /^__(?:host|secure)-/i.test(cookie.name)) {

@@ -3,6 +3,7 @@ import type { Credential } from '../../types/credential.js'
 import type { SignInOptions, SignOutOptions } from '../../types/options.js'
 import type { Session, SessionId, SessionToken } from '../../types/session.js'
 import { GoseshError } from '../core/errors.js'
+import { lifetimeOf } from '../core/timing.js'
 import { sessionIdOf } from '../core/token.js'
 import { checkBoolean, checkObject } from '../core/validation.js'
 import { isAmbient } from '../core/verified-by.js'
@@ -117,7 +118,7 @@ export class ReplySigner {
         replaced: state.session?.id ?? presentedId(writer, reply),
         deliver: (token, session) => {
           checkDeliverable(reply)
-          writer.write?.(reply, token, persistent === false ? null : maxAgeOf(session))
+          writer.write?.(reply, token, persistent === false ? null : Math.ceil(lifetimeOf(session) / 1_000))
           keepFromCaches(reply, state, writer)
           if (state.session === undefined) this.#deleteIfUndelivered(reply, state)
           state.session = session
@@ -225,11 +226,6 @@ function keepFromCaches(reply: FastifyReply, state: ReplyState, credential: Cred
   state.credentials.add(credential)
   forbidCaching(reply)
   varyBy(reply, [credential.header])
-}
-
-/** Seconds from its creation to the absolute deadline of a new session. */
-function maxAgeOf({ lastActivityAt, absoluteDeadline }: Session): number {
-  return Math.ceil((absoluteDeadline.getTime() - lastActivityAt.getTime()) / 1_000)
 }
 
 function presentedId(credential: Credential, reply: FastifyReply): SessionId | null {

@@ -4,7 +4,7 @@ import type { Session } from '../../../types/session.js'
 import { GoseshError } from '../../core/errors.js'
 import { internals } from '../../core/internals.js'
 import { signInUrl } from '../../core/redirect-to-sign-in.js'
-import { isRecent } from '../../core/timing.js'
+import { isRecent, lifetimeOf } from '../../core/timing.js'
 import { isAmbient, verifiedBy } from '../../core/verified-by.js'
 import { fieldsOf } from '../form.js'
 import type { DeviceSettings, OAuthSettings } from '../options.js'
@@ -80,8 +80,7 @@ export function deviceApiRoutes(
     const outcome = await authorization.redeem(String(code), client)
     if (typeof outcome === 'string') return fail(reply, outcome)
     const { session, token } = outcome
-    const lifetime = session.absoluteDeadline.getTime() - session.lastActivityAt.getTime()
-    return { access_token: token, token_type: 'Bearer', expires_in: Math.floor(lifetime / 1_000) }
+    return { access_token: token, token_type: 'Bearer', expires_in: Math.floor(lifetimeOf(session) / 1_000) }
   })
 }
 

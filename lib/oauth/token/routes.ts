@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Session, SessionToken } from '../../../types/session.js'
 import { GoseshError } from '../../core/errors.js'
 import { internals } from '../../core/internals.js'
+import { lifetimeOf } from '../../core/timing.js'
 import { unverifiedError } from '../failure.js'
 import { fieldsOf } from '../form.js'
 import type { OAuthSettings } from '../options.js'
@@ -22,12 +23,12 @@ interface TokenAnswer {
 }
 
 function answer({ session, token }: { session: Session; token: SessionToken }): TokenAnswer {
-  const { userId, lastActivityAt, absoluteDeadline } = session
+  const { userId, absoluteDeadline } = session
   return {
     token,
     token_type: 'Bearer',
     user_id: userId,
-    expires_in: Math.floor((absoluteDeadline.getTime() - lastActivityAt.getTime()) / 1_000),
+    expires_in: Math.floor(lifetimeOf(session) / 1_000),
     expires_at: absoluteDeadline.toISOString(),
   }
 }

@@ -1,5 +1,6 @@
 import type { Session, SessionId } from '../../../types/session.js'
-import { GoseshError } from '../../core/errors.js'
+import { checkMetadata } from '../shared/metadata.js'
+import { unreadable } from '../shared/unreadable.js'
 
 /**
  * A session as Redis keeps it: one string, so that a read is one GET. Five numbers of fixed width come first, the two
@@ -34,13 +35,6 @@ export function encodeSession(session: Session): string {
   ].join(' ')
 }
 
-/** What is no session is a failure of the store: never a session, and never absence, which would sign somebody out. */
-function unreadable(): GoseshError {
-  return new GoseshError('GOSESH_ERR_STORE_UNAVAILABLE', {
-    message: 'The session store is unavailable (a stored session is not readable)',
-  })
-}
-
 /** The number at the place, `null` if there are dashes, and `NaN` if there is neither, with its space. */
 function numberAt(value: string, place: number): number | null {
   const start = place * (width + 1)
@@ -59,35 +53,33 @@ function numberAt(value: string, place: number): number | null {
 
 function decodeDate(time: number | null): Date {
   const date = new Date(time ?? Number.NaN)
-  if (Number.isNaN(date.getTime())) throw unreadable()
+  if (Number.isNaN(date.getTime())) throw unreadable('session')
   return date
 }
 
 function decodeFacts(json: string): Pick<Session, 'userId' | 'metadata'> {
   const { userId, metadata = null } = parseObject(json)
-  if (typeof userId !== 'string' || userId === '' || typeof metadata !== 'object') throw unreadable()
-  if (metadata === null) return { userId, metadata }
-  if (Object.values(metadata).some((value) => typeof value !== 'string')) throw unreadable()
-  return { userId, metadata: metadata as Record<string, string> }
+  if (typeof userId !== 'string' || userId === '') throw unreadable('session')
+  return { userId, metadata: metadata === null ? null : checkMetadata(metadata) }
 }
 
 function parseObject(json: string): Record<string, unknown> {
   try {
     return JSON.parse(json)
   } catch {
-    // Not as a cause: its message quotes the value.
-    throw unreadable()
+    throw unreadable('session')
   }
 }
 
 /** The session that Redis answered with, or `null` if it has none. Throws `GOSESH_ERR_STORE_UNAVAILABLE`. */
 export function decodeSession(id: SessionId, value: unknown): Session | null {
   if (value === null) return null
-  if (typeof value !== 'string') throw unreadable()
+  if (typeof value !== 'string') throw unreadable('session')
   const idleDeadline = numberAt(value, 1)
   const idleTimeout = numberAt(value, 2)
   // A session has both or neither.
-  if (Number.isNaN(idleTimeout) || (idleTimeout === null) !== (idleDeadline === null)) throw unreadable()
+  if (Number.isNaN(idleTimeout) || (idleTimeout === null) !== (idleDeadline === null))
+    throw unreadable('session')
   const { userId, metadata } = decodeFacts(value.slice(factsAt))
   return {
     id,

@@ -1,7 +1,7 @@
 import type { DeviceCode, DeviceCodeId, UserCodeId } from '../../../types/device-code.js'
 import type { SessionId, SessionMetadata } from '../../../types/session.js'
-import { GoseshError } from '../../core/errors.js'
 import { parseMetadata } from '../shared/metadata.js'
+import { unreadable } from '../shared/unreadable.js'
 
 /** A device code as the fields and values of a hash. What is `null` has no field. */
 export function encodeDeviceCode(code: DeviceCode): string[] {
@@ -19,25 +19,18 @@ export function encodeDeviceCode(code: DeviceCode): string[] {
   return Object.entries(fields).flatMap(([name, value]) => (value === null ? [] : [name, String(value)]))
 }
 
-/** What is no device code is a failure of the store: never a code, and never absence. */
-function unreadable(): GoseshError {
-  return new GoseshError('GOSESH_ERR_STORE_UNAVAILABLE', {
-    message: 'The session store is unavailable (a stored device code is not readable)',
-  })
-}
-
 type Fields = ReadonlyMap<string, string>
 
 function text(fields: Fields, name: string): string {
   const value = fields.get(name)
-  if (typeof value !== 'string' || value === '') throw unreadable()
+  if (typeof value !== 'string' || value === '') throw unreadable('device code')
   return value
 }
 
 function milliseconds(fields: Fields, name: string): number {
   const digits = text(fields, name)
   const value = Number(digits)
-  if (!/^-?\d+$/.test(digits) || Number.isNaN(new Date(value).getTime())) throw unreadable()
+  if (!/^-?\d+$/.test(digits) || Number.isNaN(new Date(value).getTime())) throw unreadable('device code')
   return value
 }
 
@@ -50,7 +43,7 @@ function decodeDecision(fields: Fields): Pick<DeviceCode, 'status' | 'userId' | 
   if (status === 'approved') {
     return { status, userId: text(fields, 'userId'), sessionId: text(fields, 'sessionId') as SessionId }
   }
-  if ((status !== 'pending' && status !== 'denied') || fields.has('userId')) throw unreadable()
+  if ((status !== 'pending' && status !== 'denied') || fields.has('userId')) throw unreadable('device code')
   return { status, userId: null, sessionId: null }
 }
 

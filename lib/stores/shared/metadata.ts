@@ -1,5 +1,5 @@
 import type { SessionMetadata } from '../../../types/session.js'
-import { GoseshError } from '../../core/errors.js'
+import { unreadable } from './unreadable.js'
 
 /** One fact of a session's metadata. */
 export type MetadataPair = readonly [key: string, value: string]
@@ -27,26 +27,22 @@ export function holdsPairs(metadata: SessionMetadata | null, pairs: readonly Met
   return pairs.every(([key, value]) => Object.hasOwn(metadata, key) && metadata[key] === value)
 }
 
-/** What a row that somebody changed by hand is answered with. No cause: a parser's message quotes the value. */
-function unreadable(): GoseshError {
-  return new GoseshError('GOSESH_ERR_STORE_UNAVAILABLE', {
-    message: 'The session store holds metadata that cannot be read',
-  })
-}
-
-function parse(json: string): unknown {
-  try {
-    return JSON.parse(json)
-  } catch {
-    throw unreadable()
-  }
-}
-
-/** The metadata as it is stored. Throws `GOSESH_ERR_STORE_UNAVAILABLE` for what is no object of strings. */
+/** Parses metadata as it is stored. Throws `GOSESH_ERR_STORE_UNAVAILABLE` if it is not an object of strings. */
 export function parseMetadata(json: string | null): SessionMetadata | null {
   if (json === null) return null
-  const metadata = parse(json)
-  if (typeof metadata !== 'object' || metadata === null || Array.isArray(metadata)) throw unreadable()
-  if (Object.values(metadata).some((value) => typeof value !== 'string')) throw unreadable()
+  let metadata: unknown
+  try {
+    metadata = JSON.parse(json)
+  } catch {
+    throw unreadable('metadata')
+  }
+  return checkMetadata(metadata)
+}
+
+/** Returns the metadata; throws `GOSESH_ERR_STORE_UNAVAILABLE` if it is not an object of strings. */
+export function checkMetadata(metadata: unknown): SessionMetadata {
+  if (typeof metadata !== 'object' || metadata === null || Array.isArray(metadata))
+    throw unreadable('metadata')
+  if (Object.values(metadata).some((value) => typeof value !== 'string')) throw unreadable('metadata')
   return metadata as SessionMetadata
 }

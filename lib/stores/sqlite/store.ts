@@ -23,7 +23,8 @@ import {
   type UpsertUser,
 } from '../../core/validation.js'
 import { writeInTurns } from '../shared/in-turns.js'
-import { indexedKeys, keyAmong, parseMetadata } from '../shared/metadata.js'
+import { indexedKeys, keyAmong } from '../shared/metadata.js'
+import { type SessionRow, toSession } from './codec.js'
 import { SqliteConnection } from './connection.js'
 import type { SqliteDatabase } from './database.js'
 import { SqliteDeviceCodes } from './device-codes.js'
@@ -41,31 +42,6 @@ export interface SqliteStoreOptions {
   readonly tablePrefix?: string | undefined
   /** Finds or makes the user in the application's own table; then there is no users table here. Default: there is. */
   readonly upsertUser?: UpsertUser | undefined
-}
-
-/** A row of the sessions; integers are `bigint` if the application told the driver so. */
-interface SessionRow {
-  readonly id: string
-  readonly user_id: string
-  readonly created_at: number | bigint
-  readonly last_activity_at: number | bigint
-  readonly idle_timeout: number | bigint | null
-  readonly idle_deadline: number | bigint | null
-  readonly absolute_deadline: number | bigint
-  readonly metadata: string | null
-}
-
-function toSession(row: SessionRow): Session {
-  return {
-    id: row.id as SessionId,
-    userId: row.user_id,
-    createdAt: new Date(Number(row.created_at)),
-    lastActivityAt: new Date(Number(row.last_activity_at)),
-    idleTimeout: row.idle_timeout === null ? null : Number(row.idle_timeout),
-    idleDeadline: row.idle_deadline === null ? null : new Date(Number(row.idle_deadline)),
-    absoluteDeadline: new Date(Number(row.absolute_deadline)),
-    metadata: parseMetadata(row.metadata),
-  }
 }
 
 function checkDatabase(value: unknown): SqliteDatabase {

@@ -1,0 +1,133 @@
+import type { FastifyInstance } from 'fastify'
+import type { ActivityTrackingOptions, GoseshOptions } from '../../types/options.js'
+import type { EffectivePolicy } from '../../types/policy.js'
+import type { FlushError } from '../core/errors.js'
+import {
+  checkBoolean,
+  checkCount,
+  checkDelay,
+  checkFunction,
+  checkLifetime,
+  checkObject,
+  optionError,
+  parseDate,
+} from '../core/validation.js'
+import { cookieCredential } from '../credentials/cookie.js'
+import { MemoryStore } from '../stores/memory/store.js'
+import { parseCredentials, showCredentials } from './credentials.js'
+import {
+  parseClearSiteData,
+  parseClock,
+  parseLogger,
+  parseOrigins,
+  parseSessionLimit,
+  parseStore,
+} from './values.js'
+
+/** One option, from what is given to what is in force. */
+export interface Option<S> {
+  /** The complete setting; `value` is `undefined` if the option is not given. Throws `GOSESH_ERR_OPTION`. */
+  parse(value: unknown, app: FastifyInstance): S
+  /** What `app.gosesh.policy` shows of the setting; without it, the option is not shown. */
+  show?(setting: S): Partial<EffectivePolicy>
+}
+
+/** For its types: the setting is what `parse` returns. */
+function option<S>(given: Option<S>): Option<S> {
+  return given
+}
+
+/** Each option of `activityTracking`: its parser and its default. */
+const trackingTable = {
+  flushInterval: { parse: checkDelay, standard: 30_000 },
+  flushTimeout: { parse: checkDelay, standard: 5_000 },
+  maxBatchSize: { parse: checkCount, standard: 5_000 },
+  maxPending: { parse: checkCount, standard: 1_000_000 },
+  onFlushError: { parse: checkFunction<(error: FlushError) => void>, standard: () => {} },
+} as const satisfies Record<keyof ActivityTrackingOptions, object>
+
+type TrackingSettings = {
+  readonly [K in keyof typeof trackingTable]: ReturnType<(typeof trackingTable)[K]['parse']>
+}
+
+function parseTracking(value: unknown): TrackingSettings | null {
+  if (value === undefined || value === false) return null
+  const name = 'activityTracking'
+  if (typeof value !== 'object') {
+    throw optionError(name, value, 'an object, where {} turns tracking on with its defaults, or false')
+  }
+  const given = checkObject(name, value, Object.keys(trackingTable))
+  const entries = Object.entries(trackingTable).map(([key, { parse, standard }]) => [
+    key,
+    parse(`${name}.${key}`, given[key] === undefined ? standard : given[key]),
+  ])
+  return Object.freeze(Object.fromEntries(entries)) as TrackingSettings
+}
+
+/** Every option of `app.register(gosesh, options)`: settings, known names and `app.gosesh.policy` come from here. */
+export const optionTable = {
+  store: option({ parse: (value) => parseStore(value === undefined ? new MemoryStore() : value) }),
+  credentials: option({
+    parse: (value) => parseCredentials(value === undefined ? [cookieCredential()] : value),
+    show: (credentials) => ({ credentials: showCredentials(credentials) }),
+  }),
+  activityTracking: option({
+    parse: parseTracking,
+    show(tracking) {
+      if (tracking === null) return { activityTracking: null }
+      const { onFlushError: _, ...shown } = tracking
+      return { activityTracking: shown }
+    },
+  }),
+  logger: option({ parse: (value, app) => parseLogger(value === undefined ? app.log : value) }),
+  refreshInterval: option({
+    parse: (value = 60_000) => checkDelay('refreshInterval', value),
+    show: (refreshInterval) => ({ refreshInterval }),
+  }),
+  storeTimeout: option({
+    parse: (value = 2_000) => checkDelay('storeTimeout', value),
+    show: (storeTimeout) => ({ storeTimeout }),
+  }),
+  maxPendingStoreCalls: option({
+    parse: (value = 1_000) => checkCount('maxPendingStoreCalls', value),
+    show: (maxPendingStoreCalls) => ({ maxPendingStoreCalls }),
+  }),
+  // `undefined` stays: only the store decides if there is anything to sweep.
+  sweepInterval: option({
+    parse: (value) =>
+      value === undefined || value === null ? value : checkDelay('sweepInterval', value, 'null for never'),
+  }),
+  clock: option({ parse: parseClock }),
+  trustedOrigins: option({
+    parse: (value = []) => parseOrigins(value),
+    show: (trustedOrigins) => ({ trustedOrigins }),
+  }),
+  dangerouslyAllowCrossOriginRequests: option({
+    parse: (value = false) => checkBoolean('dangerouslyAllowCrossOriginRequests', value),
+    show: (allowed) => ({ crossOriginProtection: !allowed }),
+  }),
+  maxSessionsPerUser: option({
+    parse: parseSessionLimit,
+    show: (maxSessionsPerUser) => ({ maxSessionsPerUser }),
+  }),
+  notBefore: option({
+    parse: (value) => (value === undefined ? Number.NEGATIVE_INFINITY : parseDate('notBefore', value)),
+    show: (time) => ({ notBefore: Number.isFinite(time) ? new Date(time).toISOString() : null }),
+  }),
+  maxAge: option({
+    parse: (value) => (value === undefined ? Number.POSITIVE_INFINITY : checkLifetime('maxAge', value)),
+    show: (maxAge) => ({ maxAge: Number.isFinite(maxAge) ? maxAge : null }),
+  }),
+  clearSiteData: option({
+    parse: (value = []) => parseClearSiteData(value),
+    show: (clearSiteData) => ({ clearSiteData }),
+  }),
+  bindSessionToLog: option({
+    parse: (value = false) => checkBoolean('bindSessionToLog', value),
+    show: (bindSessionToLog) => ({ bindSessionToLog }),
+  }),
+  requireByDefault: option({
+    parse: (value = false) => checkBoolean('requireByDefault', value),
+    show: (requireByDefault) => ({ requireByDefault }),
+  }),
+} satisfies Record<keyof GoseshOptions, unknown>
