@@ -5,7 +5,7 @@ import { channels, eventError } from '../core/diagnostics.js'
 import { isPromise } from '../core/timing.js'
 import { sessionIdOf } from '../core/token.js'
 import { storeError } from './bounded-store.js'
-import type { ContextSource, Tracking } from './context.js'
+import type { Context, ContextSource, Tracking } from './context.js'
 import type { SessionEvents } from './events.js'
 import { extensionBeforeFlush, extensionOnRefresh, liveSession, withActivity } from './lifetime.js'
 
@@ -43,50 +43,48 @@ export class Verifier {
   }
 
   #verify(id: SessionId, at: number, activity: boolean): Verification | Promise<Verification> {
-    const { store, tracking } = this.#source.context
+    const { context } = this.#source
+    const { store, tracking } = context
     const pending = tracking?.pending.latest(id)
     const stored = store.getSession(id)
-    if (!isPromise(stored)) return this.#check(stored, at, activity, pending)
+    if (!isPromise(stored)) return this.#check(context, stored, at, activity, pending)
     return stored.then((session) => {
       // A flush that ended during the read took its record away, and the read may not show yet what it wrote.
       const recorded = tracking?.pending.latest(id)
-      return this.#check(session, at, activity, later(pending, recorded))
+      return this.#check(context, session, at, activity, later(pending, recorded))
     })
   }
 
   #check(
+    context: Context,
     stored: Session | null,
     at: number,
     activity: boolean,
     pending: number | undefined,
   ): Verification | Promise<Verification> {
+    if (!stored) return 'absent'
+    let session: Session | null
     try {
-      return stored ? this.#checkStored(stored, at, activity, pending) : 'absent'
+      session = liveSession(withActivity(stored, pending), at, context)
     } catch (error) {
       // Whatever its type says, a store may answer with what is no session.
       throw storeError('getSession', error)
     }
-  }
-
-  #checkStored(
-    stored: Session,
-    at: number,
-    activity: boolean,
-    pending: number | undefined,
-  ): Verification | Promise<Verification> {
-    const session = liveSession(withActivity(stored, pending), at, this.#source.context)
     if (session === null) {
       const { id, userId } = stored
       this.#events.sessionEnded({ reason: 'expired', sessionId: id, userId, except: null })
       return 'expired'
     }
-    const exists = !activity || this.#recordActivity(stored, at)
+    const exists = !activity || this.#recordActivity(context, stored, at)
     return exists === true ? session : exists.then((still) => (still ? session : 'absent'))
   }
 
   /** False if this shows that the session no longer exists. */
-  #recordActivity(stored: Session, at: number): true | Promise<boolean> {
-    const { tracking, refreshInterval } = this.#source.context
+  #recordActivity(
+    { tracking, refreshInterval }: Context,
+    stored: Session,
+    at: number,
+  ): true | Promise<boolean> {
     if (tracking === null) {
       const to = extensionOnRefresh(stored, at, refreshInterval)
       return to === null || this.#extend(stored.id, to)

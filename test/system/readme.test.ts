@@ -14,12 +14,13 @@ import { parseOptions } from '../../lib/options/options.js'
 import { cookieOf } from '../tools/app.js'
 
 const readme = await readFile(new URL('../../README.md', import.meta.url), 'utf8')
+const reference = await readFile(new URL('../../docs/reference.md', import.meta.url), 'utf8')
 
-/** The rows of the table that follows this text, as cells. */
+/** The rows of the table that follows this text of the reference, as cells. */
 function tableAfter(text: string): string[][] {
-  const start = readme.indexOf(text)
-  if (start < 0) throw new Error(`the README does not say: ${text}`)
-  const [table = ''] = /(?:^\|.*\n)+/m.exec(readme.slice(start)) ?? []
+  const start = reference.indexOf(text)
+  if (start < 0) throw new Error(`the reference does not say: ${text}`)
+  const [table = ''] = /(?:^\|.*\n)+/m.exec(reference.slice(start)) ?? []
   const rows = table.trim().split('\n').slice(2)
   return rows.map((row) =>
     row
@@ -175,7 +176,7 @@ t.test('nothing is left to be filled in', async (t) => {
 })
 
 t.test('every file that the README links to is there', async (t) => {
-  for (const [, path = ''] of readme.matchAll(/\]\(([^)#:]+)\)/g)) {
+  for (const [, path = ''] of readme.matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g)) {
     t.ok(await readFile(new URL(`../../${path}`, import.meta.url), 'utf8'), path)
   }
 })
