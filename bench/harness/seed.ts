@@ -50,7 +50,7 @@ export async function seedRedis(client: Redis, from: number, to: number): Promis
     const pipeline = client.pipeline()
     for (const session of page) {
       const deadline = (session.idleDeadline as Date).getTime() + 300_000
-      pipeline.set(`gosesh:session:${session.id}`, encodeSession(session), 'PXAT', deadline)
+      pipeline.set(`gosesh:session:{${session.id}}`, encodeSession(session), 'PXAT', deadline)
     }
     await pipeline.exec()
   }

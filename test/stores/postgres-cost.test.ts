@@ -1,5 +1,6 @@
 import pg from 'pg'
 import t from 'tap'
+import type { Statement } from '../../lib/stores/postgres/client.js'
 import { deviceCodeStatements } from '../../lib/stores/postgres/device-codes.js'
 import { PostgresStore } from '../../lib/stores/postgres/index.js'
 import { statements } from '../../lib/stores/postgres/statements.js'
@@ -197,8 +198,12 @@ function costTests(server: PostgresServer): void {
       }
       const tables = tableNames(schema, 'gosesh_')
       // What no index is for reads the whole table, as it says.
-      const { deleteByMetadata: _, ...bounded } = statements(tables)
-      const all = { ...bounded, ...deviceCodeStatements(tables) }
+      const { deleteByMetadata: _, deleteByFact, ...bounded } = statements(tables, ['oidc_sid', 'oidc_sub'])
+      const [deleteBySid, deleteBySub] = deleteByFact.values() as MapIterator<Statement>
+      const all = { ...bounded, deleteBySid, deleteBySub, ...deviceCodeStatements(tables) } as Record<
+        string,
+        Statement
+      >
       t.strictSame(Object.keys(given), Object.keys(all))
       const client = await pool.connect()
       t.teardown(() => client.release())
@@ -227,7 +232,7 @@ function costTests(server: PostgresServer): void {
     t.test('only sessions that came from a provider are in the indexes of logout', async (t) => {
       const { rows } = await pool.query(
         `SELECT relname AS name, reltuples::int AS entries FROM pg_class
-         WHERE relnamespace = to_regnamespace($1) AND relname ~ 'sessions_s.._idx' ORDER BY 1`,
+         WHERE relnamespace = to_regnamespace($1) AND relname ~ 'sessions_m_' ORDER BY 1`,
         [schema],
       )
       const fromProvider = Number(

@@ -33,12 +33,11 @@ async function tablesOf(pool: pg.Pool, schema: string): Promise<string[]> {
   return rows.map(({ tablename }) => tablename)
 }
 
-/** Leaves the tables as the first release made them. */
-async function goBackToFirstRelease(pool: pg.Pool, schema: string): Promise<void> {
-  await pool.query(`DROP INDEX ${schema}.gosesh_sessions_sid_idx, ${schema}.gosesh_sessions_sub_idx;
+/** Leaves the tables as a store made them that knew neither the indexes of logout nor device codes. */
+async function removeParts(pool: pg.Pool, schema: string): Promise<void> {
+  await pool.query(`DROP INDEX ${schema}.gosesh_sessions_m_a50749d1, ${schema}.gosesh_sessions_m_9007cedc;
     DROP TABLE ${schema}.gosesh_device_codes;
-    DELETE FROM ${schema}.gosesh_schema WHERE part = 'device_codes';
-    UPDATE ${schema}.gosesh_schema SET version = 2 WHERE part = 'sessions'`)
+    DELETE FROM ${schema}.gosesh_schema WHERE part IN ('device_codes', 'm_a50749d1', 'm_9007cedc')`)
 }
 
 function migrateTests(server: PostgresServer): void {
@@ -112,7 +111,7 @@ function migrateTests(server: PostgresServer): void {
     const start = async () => await buildApp(t, { store, sweepInterval: null }).ready()
     await t.rejects(start(), { code: 'GOSESH_ERR_STORE_SCHEMA' }, 'missing')
     await store.migrate()
-    await goBackToFirstRelease(pool, schema)
+    await removeParts(pool, schema)
     await t.rejects(start(), { code: 'GOSESH_ERR_STORE_SCHEMA' }, 'older')
     await store.migrate()
     await t.resolves(start())
@@ -140,40 +139,33 @@ function migrateTests(server: PostgresServer): void {
     const session = newSession()
     await store.createSession(session)
     const current = await layout(pool, schema)
-    await pool.query(`DROP INDEX ${schema}.gosesh_sessions_user_id_idx, ${schema}.gosesh_sessions_sid_idx,
-      ${schema}.gosesh_sessions_sub_idx`)
-    await pool.query(`UPDATE ${schema}.gosesh_schema SET version = 1 WHERE part = 'sessions'`)
+    await pool.query(`DROP INDEX ${schema}.gosesh_sessions_m_9007cedc`)
+    await pool.query(`DELETE FROM ${schema}.gosesh_schema WHERE part = 'm_9007cedc'`)
     await store.migrate()
     t.strictSame(await layout(pool, schema), current)
     t.equal((await pool.query(`SELECT FROM ${sessions}`)).rowCount, 1)
   })
 
-  t.test(
-    'a schema of the first release is brought to this version, its sessions kept and found',
-    async (t) => {
-      const { pool, store, schema, sessions } = await freshStore(t, server)
-      const current = await layout(pool, schema)
-      await goBackToFirstRelease(pool, schema)
-      const [found, unreadable] = [newSession({ metadata: { oidc_sub: 'ada' } }), newSession()]
-      for (const session of [found, unreadable]) await store.createSession(session)
-      await pool.query(`UPDATE ${sessions} SET metadata = $2 WHERE id = $1`, [
-        unreadable.id,
-        '{"a":"\\ud800"}',
-      ])
-      await t.rejects(store.deviceCodes.createDeviceCode(newDeviceCode()), {
-        code: 'GOSESH_ERR_STORE_SCHEMA',
-      })
-      await store.migrate()
-      t.strictSame(await layout(pool, schema), current)
-      t.strictSame(await store.deleteSessionsByMetadata({ oidc_sub: 'ada' }), [found.id])
-      t.equal(await store.deviceCodes.createDeviceCode(newDeviceCode()), true)
-    },
-  )
+  t.test('a schema with fewer parts is brought to this version, its sessions kept and found', async (t) => {
+    const { pool, store, schema, sessions } = await freshStore(t, server)
+    const current = await layout(pool, schema)
+    await removeParts(pool, schema)
+    const [found, unreadable] = [newSession({ metadata: { oidc_sub: 'ada' } }), newSession()]
+    for (const session of [found, unreadable]) await store.createSession(session)
+    await pool.query(`UPDATE ${sessions} SET metadata = $2 WHERE id = $1`, [unreadable.id, '{"a":"\\ud800"}'])
+    await t.rejects(store.deviceCodes.createDeviceCode(newDeviceCode()), {
+      code: 'GOSESH_ERR_STORE_SCHEMA',
+    })
+    await store.migrate()
+    t.strictSame(await layout(pool, schema), current)
+    t.strictSame(await store.deleteSessionsByMetadata({ oidc_sub: 'ada' }), [found.id])
+    t.equal(await store.deviceCodes.createDeviceCode(newDeviceCode()), true)
+  })
 
   t.test('an upgrade that meets statement_timeout changes nothing, and can be made later', async (t) => {
     const { pool, store, schema, sessions } = await freshStore(t, server)
     const current = await layout(pool, schema)
-    await goBackToFirstRelease(pool, schema)
+    await removeParts(pool, schema)
     const before = await layout(pool, schema)
     const writer = await pool.connect()
     await writer.query(`BEGIN; LOCK TABLE ${sessions} IN ROW EXCLUSIVE MODE`)
@@ -264,8 +256,30 @@ function migrateTests(server: PostgresServer): void {
       'SELECT relname AS name FROM pg_class WHERE relnamespace = to_regnamespace($1)',
       [schema],
     )
-    const made = ['sessions_user_id_idx', 'sessions_sid_idx', 'sessions_sub_idx', 'device_codes_end_idx']
+    const made = [
+      'sessions_user_id_idx',
+      'sessions_m_a50749d1',
+      'sessions_m_9007cedc',
+      'device_codes_end_idx',
+    ]
     for (const name of made) t.ok(rows.some((row) => row.name === tablePrefix + name, name))
+  })
+
+  t.test('a key of indexedMetadata gets its index, and without it start-up would fail', async (t) => {
+    const { pool, schema } = await freshStore(t, server)
+    const store = new PostgresStore(pool, { schema, indexedMetadata: ['device name', 'oidc_sub'] })
+    await t.rejects(store.checkSchema(), { code: 'GOSESH_ERR_STORE_SCHEMA' })
+    await store.migrate()
+    await store.checkSchema()
+    const { rows } = await pool.query(
+      "SELECT indexdef FROM pg_indexes WHERE schemaname = $1 AND indexdef LIKE '%device name%'",
+      [schema],
+    )
+    t.equal(rows.length, 1)
+    const [one, other] = [newSession({ metadata: { 'device name': 'x' } }), newSession()]
+    for (const session of [one, other]) await store.createSession(session)
+    t.strictSame(await store.deleteSessionsByMetadata({ 'device name': 'x' }), [one.id])
+    await new PostgresStore(pool, { schema }).checkSchema()
   })
 
   t.test('two stores on one pool keep their sessions apart', async (t) => {

@@ -57,7 +57,7 @@ if (hasRedis(t)) {
       }
       for (const [name, write] of Object.entries(writes)) {
         // As one that was kept longer by whatever restored it.
-        await redis.set(`gosesh:session:${past.id}`, encodeSession(past))
+        await redis.set(`gosesh:session:{${past.id}}`, encodeSession(past))
         t.equal(Number(await write()), 0, name)
         t.equal(await redis.dbsize(), 0, name)
       }
@@ -133,8 +133,8 @@ if (hasRedis(t)) {
     const store = new RedisStore(redis)
     const [text, hash, session] = newSessions(3) as [Session, Session, Session]
     await store.createSession(session)
-    await redis.set(`gosesh:session:${text.id}`, 'x')
-    await redis.hset(`gosesh:session:${hash.id}`, 'a', 'b')
+    await redis.set(`gosesh:session:{${text.id}}`, 'x')
+    await redis.hset(`gosesh:session:{${hash.id}}`, 'a', 'b')
     const batch = new Map([text, hash, session].map(({ id }) => [id, new Date()]))
     t.equal(await store.batchRecordActivity(batch), 1)
     await t.rejects(store.getSession(hash.id), unavailable)
@@ -147,10 +147,10 @@ if (hasRedis(t)) {
     const sessions = newSessions(4) as [Session, Session, Session, Session]
     for (const session of sessions) await store.createSession(session)
     for (const { id } of sessions.slice(0, 2)) {
-      await redis.del(`gosesh:session:${id}`)
-      await redis.hset(`gosesh:session:${id}`, 'a', 'b')
+      await redis.del(`gosesh:session:{${id}}`)
+      await redis.hset(`gosesh:session:{${id}}`, 'a', 'b')
     }
-    await redis.set(`gosesh:session:${sessions[2].id}`, 'x')
+    await redis.set(`gosesh:session:{${sessions[2].id}}`, 'x')
     t.equal(await store.deleteSession(sessions[0].id), true)
     t.equal(await store.deleteSession(sessions[2].id), true)
     t.equal(await store.deleteUserSessions('user'), 2)
@@ -159,7 +159,7 @@ if (hasRedis(t)) {
   t.test('errors: carry the cause, and their message no id', async (t) => {
     const store = new RedisStore(redis)
     const session = newSession()
-    await redis.hset(`gosesh:session:${session.id}`, 'a', 'b')
+    await redis.hset(`gosesh:session:{${session.id}}`, 'a', 'b')
     const error: Error = await store.getSession(session.id).then(
       () => t.fail(),
       (error) => error,

@@ -100,13 +100,13 @@ if (hasRedis(t)) {
     await store.createSession(session)
     await eventually(
       'the key is gone',
-      async () => (await redis.exists(`gosesh:session:${session.id}`)) === 0,
+      async () => (await redis.exists(`gosesh:session:{${session.id}}`)) === 0,
     )
     t.ok(Date.now() > now + 50)
     t.equal(await store.getSession(session.id), null)
     t.equal(await store.batchRecordActivity(new Map([[session.id, new Date()]])), 0)
     t.equal(await store.extendSession(session.id, activeAt(session, new Date())), false)
-    t.equal(await redis.exists(`gosesh:session:${session.id}`), 0)
+    t.equal(await redis.exists(`gosesh:session:{${session.id}}`), 0)
   })
 
   t.test('expiry: activity that comes too late for the grace leaves no key behind', async (t) => {
@@ -116,7 +116,7 @@ if (hasRedis(t)) {
     const impatient = new RedisStore(redis, { grace: 1 })
     const at = later(session.lastActivityAt, 1)
     t.equal(await impatient.batchRecordActivity(new Map([[session.id, at]])), 0)
-    t.equal(await redis.exists(`gosesh:session:${session.id}`), 0)
+    t.equal(await redis.exists(`gosesh:session:{${session.id}}`), 0)
   })
 
   t.test('expiry: the index lasts as long as the last of its sessions', async (t) => {
@@ -147,7 +147,7 @@ if (hasRedis(t)) {
     await store.createSession(live)
     await store.createSession(gone)
     const index = await onlyKey(redis, 'gosesh:user-sessions:')
-    await redis.del(`gosesh:session:${gone.id}`)
+    await redis.del(`gosesh:session:{${gone.id}}`)
     await redis.zadd(index, `${pending.absoluteDeadline.getTime()}.5`, pending.id)
     t.same(
       (await store.listUserSessions('user')).map(({ id }) => id),
@@ -241,7 +241,7 @@ if (hasRedis(t)) {
     t.equal(await failing.deleteSession(first.id), true)
     t.equal(calls, 2)
     t.equal(await redis.zcard(await onlyKey(redis, 'gosesh:user-sessions:')), 2)
-    await redis.del(`gosesh:session:${second.id}`)
+    await redis.del(`gosesh:session:{${second.id}}`)
     calls = 0
     const patient = new RedisStore(
       around(redis, async (_script, call) => {

@@ -130,7 +130,7 @@ if (hasRedis(t)) {
     const store = new RedisStore(redis)
     const sessions = newSessions(4, { metadata: { oidc_sub: 'ada' } }) as [Session, Session, Session, Session]
     for (const session of sessions) await store.createSession(session)
-    const key = (session: Session): string => `gosesh:session:${session.id}`
+    const key = (session: Session): string => `gosesh:session:{${session.id}}`
     await redis.del(key(sessions[0]))
     await redis.set(key(sessions[1]), 'x')
     await redis.del(key(sessions[2]))

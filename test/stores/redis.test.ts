@@ -37,8 +37,9 @@ if (hasRedis(t)) {
       [{ grace: 0 }, 'grace'],
       [{ grace: '5m' }, 'grace'],
       [{ indexedMetadata: 'device' }, 'indexedMetadata'],
-      [{ indexedMetadata: [1] }, 'indexedMetadata'],
-      [{ indexedMetadata: ['\ud800'] }, 'indexedMetadata'],
+      [{ indexedMetadata: [1] }, 'indexedMetadata\\[0\\]'],
+      [{ indexedMetadata: ['a', '\ud800'] }, 'indexedMetadata\\[1\\]'],
+      [{ indexedMetadata: ['"'] }, 'indexedMetadata\\[0\\]'],
       [{ upsertUser: true }, 'upsertUser'],
       [{ ttl: 1 }, 'RedisStore.ttl'],
     ] as [RedisStoreOptions, string][]) {
@@ -77,10 +78,10 @@ if (hasRedis(t)) {
     const store = new RedisStore(redis)
     const session = newSession({ userId: '{a}:b*' })
     await store.createSession(session)
-    t.equal(await onlyKey(redis, 'gosesh:session:'), `gosesh:session:${session.id}`)
+    t.equal(await onlyKey(redis, 'gosesh:session:'), `gosesh:session:{${session.id}}`)
     t.match(await onlyKey(redis, 'gosesh:user-sessions:'), /^gosesh:user-sessions:[\w-]{43}$/)
     await new RedisStore(redis, { prefix: 'other:' }).createSession(session)
-    t.equal(await onlyKey(redis, 'other:session:'), `other:session:${session.id}`)
+    t.equal(await onlyKey(redis, 'other:session:'), `other:session:{${session.id}}`)
     t.equal(await redis.dbsize(), 4)
   })
 

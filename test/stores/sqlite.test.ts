@@ -5,6 +5,7 @@ import LibsqlDatabase from 'libsql'
 import t, { type Test } from 'tap'
 import { GoseshError } from '../../lib/core/errors.js'
 import { userIdOf } from '../../lib/core/user-id.js'
+import { metadataIndexName } from '../../lib/stores/shared/metadata.js'
 import { type SqliteDatabase, SqliteStore, type SqliteStoreOptions } from '../../lib/stores/sqlite/index.js'
 import {
   sqliteIndexedFact,
@@ -504,7 +505,7 @@ t.test('migrate in the middle of a transaction of the application rejects and le
   t.match(database.prepare('SELECT text FROM notes').all(), [{ text: 'kept' }])
 })
 
-t.test('a schema of the first release is brought to this version, its sessions kept and found', async (t) => {
+t.test('a schema with fewer parts is brought to this version, its sessions kept and found', async (t) => {
   t.testdir()
   const database = connect(t)
   const [sessions, users] = [sqliteSessionsPart('gosesh_'), sqliteUsersPart('gosesh_')]
@@ -719,9 +720,26 @@ t.test('a session without the keys that logout goes by is in neither of their in
   t.equal(watched.ran.filter((sql) => /INSERT/.test(sql)).length, 1, 'and a sign-in is one statement')
   for (const key of ['oidc_sid', 'oidc_sub']) {
     const fact = sqliteIndexedFact(key)
-    const from = `gosesh_sessions INDEXED BY gosesh_sessions_${key} WHERE ${fact} IS NOT NULL`
+    const from = `gosesh_sessions INDEXED BY gosesh_sessions_${metadataIndexName(key)} WHERE ${fact} IS NOT NULL`
     t.match(database.prepare(`SELECT count(*) AS entries FROM ${from}`).get(), { entries: 1 })
   }
+})
+
+t.test('a key of indexedMetadata gets its index, and without it start-up would fail', async (t) => {
+  const { database } = await makeStore(t)
+  const store = new SqliteStore(database, { indexedMetadata: ['device name', '$.x', 'oidc_sub'] })
+  t.equal((await rejection(store.checkSchema())).code, 'GOSESH_ERR_STORE_SCHEMA')
+  await store.migrate()
+  await store.checkSchema()
+  for (const key of ['device name', '$.x']) {
+    const [one, other] = [newSession({ metadata: { [key]: 'x' } }), newSession()]
+    for (const session of [one, other]) await store.createSession(session)
+    const watched = watch(database)
+    const watching = new SqliteStore(watched, { indexedMetadata: ['device name', '$.x'] })
+    t.strictSame(await watching.deleteSessionsByMetadata({ [key]: 'x' }), [one.id])
+    t.ok(watched.ran.some((sql) => sql.includes(`INDEXED BY gosesh_sessions_${metadataIndexName(key)}`)))
+  }
+  await new SqliteStore(database).checkSchema()
 })
 
 t.test('migrating over a table that somebody else made says so', async (t) => {

@@ -15,7 +15,7 @@ import { GoseshError } from '../../core/errors.js'
 import { userIdOf } from '../../core/user-id.js'
 import { checkCount, checkObject } from '../../core/validation.js'
 import { writeInTurns } from '../shared/in-turns.js'
-import { holdsPairs, indexedKeys, keyAmong, type MetadataPair, pairsOf } from '../shared/metadata.js'
+import { holdsPairs, keyAmong, type MetadataPair, pairsOf, parseIndexedMetadata } from '../shared/metadata.js'
 import { MemoryDeviceCodes } from './device-codes.js'
 import { IdIndex } from './id-index.js'
 
@@ -24,6 +24,11 @@ export interface MemoryStoreOptions {
   readonly maxSessions?: number | undefined
   /** Device codes kept at most; past it `createDeviceCode` rejects with `GOSESH_ERR_STORE_FULL`. Default: 100,000. */
   readonly maxDeviceCodes?: number | undefined
+  /**
+   * Keys of the metadata by which `deleteSessionsByMetadata` finds sessions without looking at all, beside `oidc_sid` and
+   * `oidc_sub`. Default: none.
+   */
+  readonly indexedMetadata?: readonly string[] | undefined
 }
 
 /** A session as it is kept: times as numbers, so that nothing handed out can change it. */
@@ -59,9 +64,9 @@ function deadlineOf(stored: StoredSession): number {
   return Math.min(stored.idleDeadline ?? Number.POSITIVE_INFINITY, stored.absoluteDeadline)
 }
 
-/** What sessions with this fact are found under. No indexed key has an equals sign in it. */
+/** What sessions with this fact are found under. Metadata has no NUL in it. */
 function indexText([key, value]: MetadataPair): string {
-  return `${key}=${value}`
+  return `${key}\0${value}`
 }
 
 /** Sessions in this process's memory: for one process, for development and for tests. They end with the process. */
@@ -76,6 +81,7 @@ export class MemoryStore
     DeviceCodeProvider
 {
   readonly #maxSessions: number
+  readonly #indexedKeys: readonly string[]
   readonly #sessions = new Map<SessionId, StoredSession>()
   readonly #idsByUser = new IdIndex()
   readonly #idsByMetadata = new IdIndex()
@@ -85,8 +91,9 @@ export class MemoryStore
 
   /** Throws `GOSESH_ERR_OPTION` on a wrong option. */
   constructor(options: MemoryStoreOptions = {}) {
-    const known = ['maxSessions', 'maxDeviceCodes']
-    const { maxSessions, maxDeviceCodes } = checkObject('MemoryStore', options, known)
+    const known = ['maxSessions', 'maxDeviceCodes', 'indexedMetadata']
+    const { maxSessions, maxDeviceCodes, indexedMetadata } = checkObject('MemoryStore', options, known)
+    this.#indexedKeys = parseIndexedMetadata(indexedMetadata)
     this.#maxSessions = checkCount('maxSessions', maxSessions ?? 1_000_000)
     this.deviceCodes = new MemoryDeviceCodes(checkCount('maxDeviceCodes', maxDeviceCodes ?? 100_000))
   }
@@ -110,7 +117,8 @@ export class MemoryStore
       idleDeadline: session.idleDeadline?.getTime() ?? null,
     })
     this.#idsByUser.add(session.userId, session.id)
-    for (const pair of pairsOf(metadata, indexedKeys)) this.#idsByMetadata.add(indexText(pair), session.id)
+    for (const pair of pairsOf(metadata, this.#indexedKeys))
+      this.#idsByMetadata.add(indexText(pair), session.id)
   }
 
   /** Without a promise: the answer is at hand. */
@@ -202,7 +210,7 @@ export class MemoryStore
     return deleted
   }
 
-  /** Without `oidc_sid` or `oidc_sub` among the pairs it looks at every session. */
+  /** Without an indexed key among the pairs it looks at every session. */
   async deleteSessionsByMetadata(pairs: SessionMetadata): Promise<SessionId[]> {
     const wanted = Object.entries(pairs)
     const deleted: SessionId[] = []
@@ -215,7 +223,7 @@ export class MemoryStore
 
   /** The sessions among which those with the pairs are. */
   #candidates(pairs: SessionMetadata): Iterable<SessionId> {
-    const key = keyAmong(indexedKeys, pairs)
+    const key = keyAmong(this.#indexedKeys, pairs)
     return key === undefined
       ? this.#sessions.keys()
       : this.#idsByMetadata.of(indexText([key, pairs[key] as string]))
@@ -226,7 +234,8 @@ export class MemoryStore
     if (stored === undefined) return false
     this.#sessions.delete(id)
     this.#idsByUser.delete(stored.userId, id)
-    for (const pair of pairsOf(stored.metadata, indexedKeys)) this.#idsByMetadata.delete(indexText(pair), id)
+    for (const pair of pairsOf(stored.metadata, this.#indexedKeys))
+      this.#idsByMetadata.delete(indexText(pair), id)
     return true
   }
 }

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto'
 import { GoseshError } from '../../core/errors.js'
+import { metadataIndexName } from '../shared/metadata.js'
 import {
   inReadCommitted,
   isDuplicateTable,
@@ -14,8 +15,14 @@ import { quoteIdentifier, type TableNames } from './tables.js'
 
 /** One table with the statements that build it. Its version is how many have run; one that was released never changes. */
 interface SchemaPart {
-  readonly name: 'sessions' | 'device_codes' | 'users'
+  readonly name: string
   readonly migrations: readonly string[]
+}
+
+/** What a store needs beside its sessions. */
+export interface Wanted {
+  readonly withUsers: boolean
+  readonly indexedKeys: readonly string[]
 }
 
 /**
@@ -27,17 +34,23 @@ export function indexedFact(key: string): string {
 }
 
 /** A hash index, for a fact can be longer than an entry of a btree. Sessions without it are not in the index. */
-function factIndex(index: string, table: string, key: string): string {
+function metadataIndex({ sessions, metadataIndexOf }: TableNames, key: string): SchemaPart {
   const fact = indexedFact(key)
-  return `CREATE INDEX ${index} ON ${table} USING hash (${fact}) WHERE ${fact} IS NOT NULL`
+  return {
+    name: metadataIndexName(key),
+    migrations: [
+      `CREATE INDEX ${metadataIndexOf(key)} ON ${sessions} USING hash (${fact}) WHERE ${fact} IS NOT NULL`,
+    ],
+  }
 }
 
 /** What `migrate` does. An application with users of its own gets no table for them. */
-function postgresMigrations(tables: TableNames, withUsers: boolean): readonly SchemaPart[] {
+function postgresMigrations(tables: TableNames, { withUsers, indexedKeys }: Wanted): readonly SchemaPart[] {
   const sessions: SchemaPart = {
     name: 'sessions',
     migrations: [
       // The room that `fillfactor` leaves, and no index on what activity moves, keep an update of activity on its page.
+      // The index is a hash index, for a user id of 1,000 characters can be longer than an entry of a btree.
       `CREATE TABLE ${tables.sessions} (
   created_at timestamptz(3) NOT NULL,
   last_activity_at timestamptz(3) NOT NULL,
@@ -47,11 +60,8 @@ function postgresMigrations(tables: TableNames, withUsers: boolean): readonly Sc
   id text COLLATE "C" PRIMARY KEY,
   user_id text COLLATE "C" NOT NULL,
   metadata json
-) WITH (fillfactor = 85)`,
-      // A hash index, for a user id of 1,000 characters can be longer than an entry of a btree.
-      `CREATE INDEX ${tables.userIndex} ON ${tables.sessions} USING hash (user_id)`,
-      factIndex(tables.sidIndex, tables.sessions, 'oidc_sid'),
-      factIndex(tables.subIndex, tables.sessions, 'oidc_sub'),
+) WITH (fillfactor = 85);
+CREATE INDEX ${tables.userIndex} ON ${tables.sessions} USING hash (user_id)`,
     ],
   }
   const deviceCodes: SchemaPart = {
@@ -68,8 +78,8 @@ function postgresMigrations(tables: TableNames, withUsers: boolean): readonly Sc
   user_id text COLLATE "C" CHECK ((user_id IS NOT NULL) = (status = 'approved')),
   session_id text COLLATE "C" CHECK ((session_id IS NOT NULL) = (status = 'approved')),
   metadata json
-) WITH (fillfactor = 85)`,
-      `CREATE INDEX ${tables.deviceCodesEndIndex} ON ${tables.deviceCodes} (expires_at)`,
+) WITH (fillfactor = 85);
+CREATE INDEX ${tables.deviceCodesEndIndex} ON ${tables.deviceCodes} (expires_at)`,
     ],
   }
   const users: SchemaPart = {
@@ -83,19 +93,20 @@ function postgresMigrations(tables: TableNames, withUsers: boolean): readonly Sc
 ) WITH (fillfactor = 85)`,
     ],
   }
-  return withUsers ? [sessions, deviceCodes, users] : [sessions, deviceCodes]
+  const indexes = indexedKeys.map((key) => metadataIndex(tables, key))
+  return [sessions, deviceCodes, ...indexes, ...(withUsers ? [users] : [])]
 }
 
 /** Rejects with `GOSESH_ERR_STORE_SCHEMA` if `migratePostgres` has something to do. */
 export async function checkPostgres(
   runner: StatementRunner,
   tables: TableNames,
-  withUsers: boolean,
+  wanted: Wanted,
 ): Promise<void> {
   const sql = `SELECT part, version::text AS version FROM ${tables.versions}`
   const { rows } = await runner.run(statement('get_versions', sql), [])
   const versions = new Map(rows.map(({ part, version }) => [part, Number(version)]))
-  for (const { name, migrations } of postgresMigrations(tables, withUsers)) {
+  for (const { name, migrations } of postgresMigrations(tables, wanted)) {
     if ((versions.get(name) ?? 0) < migrations.length) throw new GoseshError('GOSESH_ERR_STORE_SCHEMA')
   }
 }
@@ -145,17 +156,13 @@ async function advance(
 }
 
 /** Brings the tables to this version, all or nothing. Of several callers at once, one does it and the others wait. */
-export async function migratePostgres(
-  pool: PostgresPool,
-  tables: TableNames,
-  withUsers: boolean,
-): Promise<void> {
+export async function migratePostgres(pool: PostgresPool, tables: TableNames, wanted: Wanted): Promise<void> {
   try {
     // Whoever waits for the lock must then see what its holder did, which a snapshot of the start would hide.
     await inReadCommitted(pool, async (client) => {
       await client.query(plainQuery('SELECT pg_advisory_xact_lock($1::bigint)::text', [migrationLock]))
       await createVersions(client, tables)
-      for (const part of postgresMigrations(tables, withUsers)) await advance(client, tables.versions, part)
+      for (const part of postgresMigrations(tables, wanted)) await advance(client, tables.versions, part)
     })
   } catch (error) {
     throw migrationError(error)

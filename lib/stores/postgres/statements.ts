@@ -14,8 +14,8 @@ export interface Statements {
   readonly deleteUserSessions: Statement
   readonly deletePage: Statement
   readonly sweepBlocks: Statement
-  readonly deleteBySid: Statement
-  readonly deleteBySub: Statement
+  /** By the key that the sessions are found by. */
+  readonly deleteByFact: ReadonlyMap<string, Statement>
   readonly deleteByMetadata: Statement
 }
 
@@ -25,7 +25,7 @@ const sessionColumns = `user_id, ${sessionTimes}, metadata::text AS metadata`
  * Every statement of a store. Those that touch many rows lock them in the order of their ids first: the `SELECT … ORDER
  * BY id FOR [NO KEY] UPDATE` in each. Locks are taken on the newest version of a row, and conditions are looked at again there.
  */
-export function statements({ sessions, users }: TableNames): Statements {
+export function statements({ sessions, users }: TableNames, indexedKeys: readonly string[]): Statements {
   const deleteWhere = (condition: string): string =>
     `WITH doomed AS (
          SELECT id FROM ${sessions} WHERE ${condition}
@@ -159,9 +159,7 @@ export function statements({ sessions, users }: TableNames): Statements {
        FROM deleted`,
     ),
 
-    deleteBySid: statement('delete_by_sid', deleteByFact('oidc_sid')),
-
-    deleteBySub: statement('delete_by_sub', deleteByFact('oidc_sub')),
+    deleteByFact: new Map(indexedKeys.map((key) => [key, statement('delete_by_fact', deleteByFact(key))])),
 
     deleteByMetadata: statement(
       'delete_by_metadata',

@@ -22,11 +22,11 @@ import {
   type UpsertUser,
 } from '../../core/validation.js'
 import { type ActivitySlice, writeInTurns } from '../shared/in-turns.js'
-import { indexedKeys, keyAmong } from '../shared/metadata.js'
+import { keyAmong, parseIndexedMetadata } from '../shared/metadata.js'
 import { type PostgresPool, StatementRunner, type TextRow } from './client.js'
 import { toSession } from './codec.js'
 import { PostgresDeviceCodes } from './device-codes.js'
-import { checkPostgres, migratePostgres } from './migrations.js'
+import { checkPostgres, migratePostgres, type Wanted } from './migrations.js'
 import { type Statements, statements } from './statements.js'
 import { type TableNames, tableNames } from './tables.js'
 
@@ -35,6 +35,11 @@ export interface PostgresStoreOptions {
   readonly schema?: string | undefined
   /** What the names of the tables begin with. Default: `gosesh_`. */
   readonly tablePrefix?: string | undefined
+  /**
+   * Keys of the metadata by which `deleteSessionsByMetadata` finds sessions without reading the whole table, beside
+   * `oidc_sid` and `oidc_sub`. `migrate` makes an index for each, which locks the table until it is made. Default: none.
+   */
+  readonly indexedMetadata?: readonly string[] | undefined
   /**
    * Finds or makes the user of an auth provider id in a table of the application's own, and resolves the user's id;
    * `migrate` then makes no table of users. Default: a table of users beside the sessions.
@@ -54,9 +59,7 @@ const deletePageSize = 5_000
 const sweepBlocks = 512
 
 const poolMethods = ['query', 'connect', 'on', 'listenerCount']
-/** The statement that finds sessions by a key. */
-const deletions = { oidc_sid: 'deleteBySid', oidc_sub: 'deleteBySub' } as const
-const optionNames = ['schema', 'tablePrefix', 'upsertUser', 'preparedStatements']
+const optionNames = ['schema', 'tablePrefix', 'indexedMetadata', 'upsertUser', 'preparedStatements']
 
 /**
  * Sessions in PostgreSQL, through a `Pool` of `pg` that stays the caller's to close. Every method rejects with
@@ -75,6 +78,7 @@ export class PostgresStore
 {
   readonly #pool: PostgresPool
   readonly #tables: TableNames
+  readonly #indexedKeys: readonly string[]
   readonly #statements: Statements
   readonly #runner: StatementRunner
   readonly #upsertUser: UpsertUser | undefined
@@ -88,14 +92,15 @@ export class PostgresStore
     if (!hasMethods(pool, poolMethods) || !('totalCount' in pool)) {
       throw secretOptionError('pool', pool, 'a Pool of pg (with @fastify/postgres: app.pg.pool)')
     }
-    const { schema, tablePrefix, upsertUser, preparedStatements } = checkObject(
+    const { schema, tablePrefix, indexedMetadata, upsertUser, preparedStatements } = checkObject(
       'PostgresStore',
       options,
       optionNames,
     ) as PostgresStoreOptions
     this.#pool = pool
     this.#tables = tableNames(schema, tablePrefix ?? 'gosesh_')
-    this.#statements = statements(this.#tables)
+    this.#indexedKeys = parseIndexedMetadata(indexedMetadata)
+    this.#statements = statements(this.#tables, this.#indexedKeys)
     this.#runner = new StatementRunner(pool, checkBoolean('preparedStatements', preparedStatements ?? true))
     this.#upsertUser = checkUpsertUser(upsertUser)
     this.deviceCodes = new PostgresDeviceCodes(this.#runner, this.#tables)
@@ -108,12 +113,12 @@ export class PostgresStore
    * Rejects with `GOSESH_ERR_STORE_SCHEMA` if such a table exists that it did not make.
    */
   async migrate(): Promise<void> {
-    await migratePostgres(this.#pool, this.#tables, this.#upsertUser === undefined)
+    await migratePostgres(this.#pool, this.#tables, this.#wanted)
   }
 
   /** Rejects with `GOSESH_ERR_STORE_SCHEMA` if `migrate()` has something to do. */
   async checkSchema(): Promise<void> {
-    await checkPostgres(this.#runner, this.#tables, this.#upsertUser === undefined)
+    await checkPostgres(this.#runner, this.#tables, this.#wanted)
   }
 
   /** With the option `upsertUser`, rejects with what that rejects with. */
@@ -236,15 +241,20 @@ export class PostgresStore
     return deleted
   }
 
-  /** Without `oidc_sid` or `oidc_sub` among the pairs it reads the whole table. */
+  /** Without an indexed key among the pairs it reads the whole table. */
   async deleteSessionsByMetadata(pairs: SessionMetadata): Promise<SessionId[]> {
     const [first] = Object.keys(pairs)
     if (first === undefined) return []
-    const key = keyAmong(indexedKeys, pairs)
-    const found = key === undefined ? JSON.stringify(first) : pairs[key]
-    const statement = this.#statements[key === undefined ? 'deleteByMetadata' : deletions[key]]
+    const key = keyAmong(this.#indexedKeys, pairs) ?? ''
+    const byFact = this.#statements.deleteByFact.get(key)
+    const found = byFact === undefined ? JSON.stringify(first) : pairs[key]
+    const statement = byFact ?? this.#statements.deleteByMetadata
     const { rows } = await this.#runner.run(statement, [JSON.stringify(pairs), found])
     return rows.map(({ id }) => id as SessionId)
+  }
+
+  get #wanted(): Wanted {
+    return { withUsers: this.#upsertUser === undefined, indexedKeys: this.#indexedKeys }
   }
 
   async #sweep(from: number, before: Date, limit: number): Promise<{ deleted: number; blocks: number }> {

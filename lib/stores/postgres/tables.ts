@@ -1,4 +1,5 @@
 import { optionError } from '../../core/validation.js'
+import { metadataIndexName } from '../shared/metadata.js'
 
 /** PostgreSQL cuts longer identifiers off, and then two names can become one. */
 const maxIdentifierBytes = 63
@@ -15,9 +16,8 @@ export interface TableNames {
   readonly versions: string
   /** An index lives in the schema of its table, so it takes no schema of its own. */
   readonly userIndex: string
-  readonly sidIndex: string
-  readonly subIndex: string
   readonly deviceCodesEndIndex: string
+  metadataIndexOf(key: string): string
 }
 
 /** An identifier for SQL, whatever characters are in it. */
@@ -60,8 +60,7 @@ export function tableNames(schemaOption: unknown, tablePrefix: unknown): TableNa
     deviceCodes: qualified('device_codes'),
     versions: qualified('schema'),
     userIndex: quoteIdentifier(prefix + longestSuffix),
-    sidIndex: quoteIdentifier(`${prefix}sessions_sid_idx`),
-    subIndex: quoteIdentifier(`${prefix}sessions_sub_idx`),
     deviceCodesEndIndex: quoteIdentifier(`${prefix}device_codes_end_idx`),
+    metadataIndexOf: (key) => quoteIdentifier(`${prefix}sessions_${metadataIndexName(key)}`),
   }
 }

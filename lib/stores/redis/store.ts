@@ -13,13 +13,13 @@ import type {
 import { GoseshError } from '../../core/errors.js'
 import { userIdOf } from '../../core/user-id.js'
 import { checkDelay, checkObject, checkUpsertUser, type UpsertUser } from '../../core/validation.js'
-import { holdsPairs } from '../shared/metadata.js'
+import { holdsPairs, parseIndexedMetadata } from '../shared/metadata.js'
 import { driverOf, type RedisStoreClient } from './client.js'
 import { decodeSession, encodeNumber, encodeSession } from './codec.js'
 import { RedisConnection } from './connection.js'
 import { RedisDeviceCodes } from './device-codes.js'
 import { MetadataIndex } from './metadata-index.js'
-import { checkIndexedMetadata, checkPrefix } from './options.js'
+import { checkPrefix } from './options.js'
 import {
   deleteSessions,
   extendSession,
@@ -105,7 +105,7 @@ export class RedisStore
     this.#metadata = new MetadataIndex(this.#connection, {
       prefix: this.#prefix,
       grace: this.expiryGrace,
-      keys: checkIndexedMetadata(given.indexedMetadata ?? []),
+      keys: parseIndexedMetadata(given.indexedMetadata),
     })
     this.deviceCodes = new RedisDeviceCodes(this.#connection, this.#prefix, this.expiryGrace)
     // Without a listener an error of the connection ends the process; every command reports its own failure.
@@ -205,7 +205,7 @@ export class RedisStore
     let deleted = 0
     for await (const entries of this.#index.condemnAll()) deleted += await this.#deleteCondemned(entries)
     // Also those that no index has any more because Redis evicted it or lost it in a failover.
-    for await (const keys of this.#connection.keys(this.#keyOf(''))) {
+    for await (const keys of this.#connection.keys(`${this.#prefix}session:`)) {
       deleted += await this.#connection.count(deleteSessions, keys)
     }
     return deleted
@@ -248,7 +248,8 @@ export class RedisStore
     return ids.map((id) => this.#keyOf(id))
   }
 
-  #keyOf(id: SessionId | ''): string {
-    return `${this.#prefix}session:${id}`
+  /** The id is a hash tag: whatever else is kept of a session can lie in its slot of a cluster. */
+  #keyOf(id: SessionId): string {
+    return `${this.#prefix}session:{${id}}`
   }
 }

@@ -1,17 +1,34 @@
+import { hash } from 'node:crypto'
 import type { SessionMetadata } from '../../../types/session.js'
+import { checkText, optionError } from '../../core/validation.js'
 import { unreadable } from './unreadable.js'
 
 /** One fact of a session's metadata. */
 export type MetadataPair = readonly [key: string, value: string]
 
+/** What a logout token names (OpenID Connect Back-Channel Logout 1.0). Fewer sessions share the first. */
+const logoutKeys = ['oidc_sid', 'oidc_sub']
+
 /**
- * The keys that sessions can be found by without reading all of them; the one that fewer sessions share comes first.
- * They are what a logout token of OpenID Connect Back-Channel Logout 1.0 names.
+ * The option `indexedMetadata` of a store: the keys by which it finds sessions without reading all of them, those that
+ * `gosesh/oauth` needs included. Throws `GOSESH_ERR_OPTION`.
  */
-export const indexedKeys = ['oidc_sid', 'oidc_sub'] as const
+export function parseIndexedMetadata(value: unknown = []): readonly string[] {
+  if (!Array.isArray(value)) throw optionError('indexedMetadata', value, 'an array of metadata keys')
+  const expected = '1 to 100 characters, without control characters, quotes, backslashes and lone surrogates'
+  for (const [index, key] of value.entries()) {
+    checkText(`indexedMetadata[${index}]`, key, expected, /^[^\p{Cc}\p{Cs}"'\\]{1,100}$/u)
+  }
+  return Object.freeze([...new Set<string>([...logoutKeys, ...value])])
+}
+
+/** A name for what finds sessions by this key: in every database an identifier without quotes. */
+export function metadataIndexName(key: string): string {
+  return `m_${hash('sha256', key).slice(0, 8)}`
+}
 
 /** The first of the keys that is among the pairs. */
-export function keyAmong<K extends string>(keys: readonly K[], pairs: SessionMetadata): K | undefined {
+export function keyAmong(keys: readonly string[], pairs: SessionMetadata): string | undefined {
   return keys.find((key) => Object.hasOwn(pairs, key))
 }
 

@@ -1,3 +1,5 @@
+import { metadataIndexName } from '../shared/metadata.js'
+
 /** A group of tables that a store may need. Its version is the number of its migrations that have run. */
 export interface SqliteSchemaPart {
   readonly name: string
@@ -18,12 +20,19 @@ export function sqliteVersionTable(prefix: string): string {
  * must not keep the others from being found, nor the index from being made.
  */
 export function sqliteIndexedFact(key: string): string {
-  return `CASE WHEN json_valid(metadata) THEN json_extract(metadata, '$.${key}') END`
+  return `CASE WHEN json_valid(metadata) THEN json_extract(metadata, '$."${key}"') END`
 }
 
-function factIndex(prefix: string, key: string): string {
+/** The index of sessions by a key of their metadata. */
+export function sqliteMetadataIndexPart(prefix: string, key: string): SqliteSchemaPart {
   const fact = sqliteIndexedFact(key)
-  return `CREATE INDEX ${prefix}sessions_${key} ON ${prefix}sessions (${fact}) WHERE ${fact} IS NOT NULL;`
+  const name = metadataIndexName(key)
+  return {
+    name,
+    migrations: [
+      `CREATE INDEX ${prefix}sessions_${name} ON ${prefix}sessions (${fact}) WHERE ${fact} IS NOT NULL;`,
+    ],
+  }
 }
 
 /**
@@ -49,8 +58,6 @@ export function sqliteSessionsPart(prefix: string): SqliteSchemaPart {
 ) STRICT;
 CREATE UNIQUE INDEX ${prefix}sessions_id ON ${prefix}sessions (id);
 CREATE INDEX ${prefix}sessions_user_id ON ${prefix}sessions (user_id);`,
-      `${factIndex(prefix, 'oidc_sid')}
-${factIndex(prefix, 'oidc_sub')}`,
     ],
   }
 }

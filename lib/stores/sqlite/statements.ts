@@ -1,4 +1,4 @@
-import type { indexedKeys } from '../shared/metadata.js'
+import { metadataIndexName } from '../shared/metadata.js'
 import { sqliteIndexedFact } from './migrations.js'
 
 /** Every statement of the store on its sessions and users. Tables and indexes are those of the migrations. */
@@ -15,7 +15,7 @@ export interface SqliteStatements {
   readonly findExpired: string
   readonly deleteExpired: string
   /** By the key that the session is found by. */
-  readonly deleteByFact: Readonly<Record<(typeof indexedKeys)[number], string>>
+  readonly deleteByFact: ReadonlyMap<string, string>
   readonly deleteByMetadata: string
 }
 
@@ -38,12 +38,12 @@ const holdsPairs = `NOT EXISTS (
  * `INDEXED BY` if the planner has a choice: after `ANALYZE` on a table of a few rows it would read the whole table,
  * and go on doing so when it has a million. `NOT INDEXED` leaves the order in which the table is kept.
  */
-export function sqliteStatements(prefix: string): SqliteStatements {
+export function sqliteStatements(prefix: string, indexedKeys: readonly string[]): SqliteStatements {
   const sessions = `${prefix}sessions`
   const byId = `${sessions} INDEXED BY ${sessions}_id`
   const byUser = `${sessions} INDEXED BY ${sessions}_user_id`
   const deleteByFact = (key: string): string => `
-      DELETE FROM ${sessions} INDEXED BY ${sessions}_${key}
+      DELETE FROM ${sessions} INDEXED BY ${sessions}_${metadataIndexName(key)}
       WHERE ${sqliteIndexedFact(key)} = ? AND ${holdsPairs}
       RETURNING id`
   return {
@@ -101,7 +101,7 @@ export function sqliteStatements(prefix: string): SqliteStatements {
         SELECT id FROM ${byId} WHERE id IN (SELECT value FROM json_each(?)) AND ${deadline} < ? LIMIT ?
       )`,
 
-    deleteByFact: { oidc_sid: deleteByFact('oidc_sid'), oidc_sub: deleteByFact('oidc_sub') },
+    deleteByFact: new Map(indexedKeys.map((key) => [key, deleteByFact(key)])),
 
     deleteByMetadata: `
       DELETE FROM ${sessions} WHERE metadata IS NOT NULL AND ${holdsPairs} RETURNING id`,

@@ -23,12 +23,17 @@ import {
   type UpsertUser,
 } from '../../core/validation.js'
 import { writeInTurns } from '../shared/in-turns.js'
-import { indexedKeys, keyAmong } from '../shared/metadata.js'
+import { keyAmong, parseIndexedMetadata } from '../shared/metadata.js'
 import { type SessionRow, toSession } from './codec.js'
 import { SqliteConnection } from './connection.js'
 import type { SqliteDatabase } from './database.js'
 import { SqliteDeviceCodes } from './device-codes.js'
-import { sqliteDeviceCodesPart, sqliteSessionsPart, sqliteUsersPart } from './migrations.js'
+import {
+  sqliteDeviceCodesPart,
+  sqliteMetadataIndexPart,
+  sqliteSessionsPart,
+  sqliteUsersPart,
+} from './migrations.js'
 import { type SqliteStatements, sqliteStatements } from './statements.js'
 import { Sweep } from './sweep.js'
 
@@ -40,6 +45,11 @@ export interface SqliteStoreOptions {
   readonly busyTimeout?: number | undefined
   /** Begins the name of every table and index. Default: `gosesh_`. */
   readonly tablePrefix?: string | undefined
+  /**
+   * Keys of the metadata by which `deleteSessionsByMetadata` finds sessions without reading the whole table, beside
+   * `oidc_sid` and `oidc_sub`. `migrate` makes an index for each. Default: none.
+   */
+  readonly indexedMetadata?: readonly string[] | undefined
   /** Finds or makes the user in the application's own table; then there is no users table here. Default: there is. */
   readonly upsertUser?: UpsertUser | undefined
 }
@@ -57,6 +67,8 @@ function checkPrefix(value: unknown): string {
     'letters, digits and _, at most 40, beginning with neither a digit nor sqlite_',
   )
 }
+
+const optionNames = ['busyTimeout', 'tablePrefix', 'indexedMetadata', 'upsertUser']
 
 /** Few enough for requests to be served between two statements, enough to share the cost of a transaction. */
 const sessionsPerTurn = 100
@@ -79,17 +91,23 @@ export class SqliteStore
 {
   readonly #connection: SqliteConnection
   readonly #sql: SqliteStatements
+  readonly #indexedKeys: readonly string[]
   readonly #upsertUser: SqliteStoreOptions['upsertUser']
   readonly #sweep: Sweep
   readonly deviceCodes: DeviceCodeStore
 
   /** The database stays the application's to close. Throws `GOSESH_ERR_OPTION` on a wrong argument. */
   constructor(database: SqliteDatabase, options: SqliteStoreOptions = {}) {
-    const given = checkObject('SqliteStore', options, ['busyTimeout', 'tablePrefix', 'upsertUser'])
+    const given = checkObject('SqliteStore', options, optionNames)
     const tablePrefix = checkPrefix(given.tablePrefix ?? 'gosesh_')
     this.#upsertUser = checkUpsertUser(given.upsertUser)
-    this.#sql = sqliteStatements(tablePrefix)
-    const parts = [sqliteSessionsPart(tablePrefix), sqliteDeviceCodesPart(tablePrefix)]
+    this.#indexedKeys = parseIndexedMetadata(given.indexedMetadata)
+    this.#sql = sqliteStatements(tablePrefix, this.#indexedKeys)
+    const parts = [
+      sqliteSessionsPart(tablePrefix),
+      sqliteDeviceCodesPart(tablePrefix),
+      ...this.#indexedKeys.map((key) => sqliteMetadataIndexPart(tablePrefix, key)),
+    ]
     if (this.#upsertUser === undefined) parts.push(sqliteUsersPart(tablePrefix))
     this.#connection = new SqliteConnection(checkDatabase(database), {
       busyTimeout: checkDelay('busyTimeout', given.busyTimeout ?? 1_000),
@@ -174,15 +192,16 @@ export class SqliteStore
     return this.#connection.run(this.#sql.deleteAllSessions)
   }
 
-  /** Without `oidc_sid` or `oidc_sub` among the pairs it reads the whole table, in one statement. */
+  /** Without an indexed key among the pairs it reads the whole table, in one statement. */
   async deleteSessionsByMetadata(pairs: SessionMetadata): Promise<SessionId[]> {
     if (Object.keys(pairs).length === 0) return []
-    const key = keyAmong(indexedKeys, pairs)
+    const key = keyAmong(this.#indexedKeys, pairs) ?? ''
+    const byFact = this.#sql.deleteByFact.get(key)
     const json = JSON.stringify(pairs)
     const rows =
-      key === undefined
+      byFact === undefined
         ? this.#connection.returning(this.#sql.deleteByMetadata, json)
-        : this.#connection.returning(this.#sql.deleteByFact[key], pairs[key] as string, json)
+        : this.#connection.returning(byFact, pairs[key] as string, json)
     return (rows as Pick<SessionRow, 'id'>[]).map(({ id }) => id as SessionId)
   }
 }
