@@ -40,21 +40,21 @@ export interface DevicePoll {
 
 /** Where the codes of device authorization are kept. The rules of a `SessionStore` hold here too. */
 export interface DeviceCodeStore {
-  /** Inserts; resolves `false`, and changes nothing, if either id is taken. */
+  /** Inserts the code. Resolves with false, and changes nothing, if either id is taken. */
   createDeviceCode(code: DeviceCode): Promise<boolean>
-  /** Resolves the code, or `null` if it is absent. It may return one that has expired. */
+  /** Resolves with the code, or `null` if it is absent. It may be an expired one. */
   getDeviceCode(id: DeviceCodeId): Promise<DeviceCode | null>
   /** As `getDeviceCode`, by the code that a person types. */
   findDeviceCode(userCodeId: UserCodeId): Promise<DeviceCode | null>
   /** Keeps the later time of a poll, and the longer interval. Resolves with false if there is no such code. */
   recordDevicePoll(id: DeviceCodeId, poll: DevicePoll): Promise<boolean>
-  /** Approves a pending code, or with `null` denies it; resolves `true` for one caller only. */
+  /** Approves a pending code, or with `null` denies it. Resolves with true for one caller only. */
   decideDeviceCode(userCodeId: UserCodeId, decision: DeviceCodeDecision): Promise<boolean>
-  /** Deletes the code and resolves it, to one caller only; `null` for all others. */
+  /** Deletes the code. Resolves with it for one caller only, and with `null` for all others. */
   consumeDeviceCode(id: DeviceCodeId): Promise<DeviceCode | null>
   /**
    * Deletes up to `limit` codes whose `expiresAt` lies before `before`; fewer than `limit` means that it is done. A
-   * store whose codes vanish by themselves resolves 0.
+   * store whose codes expire by themselves resolves with 0.
    */
   deleteExpiredDeviceCodes(before: Date, limit: number): Promise<number>
 }

@@ -1,32 +1,32 @@
 import type { SessionId } from './session.js'
 
 /**
- * Why a session ended. `signedOut`: by `signOut`, `deleteSession` or `deleteSessionsByMetadata`. `everywhere`: with all
- * of its user's. `all`: with everybody's. `replaced`: by a sign-in on the same cookie. `evicted`: by a sign-in past
- * `maxSessionsPerUser`. `expired`: a deadline had passed, or `notBefore` refuses it, when it was looked at.
+ * Why a session ended. `signedOut`: by `signOut`, `deleteSession` or `deleteSessionsByMetadata`. `everywhere`: together
+ * with all sessions of its user. `all`: by `deleteAllSessions`. `replaced`: by a sign-in with the same cookie. `evicted`: by
+ * a sign-in past `maxSessionsPerUser`. `expired`: a request or a call found it past a deadline, or older than `notBefore`.
  */
 export type SessionEndReason = 'signedOut' | 'everywhere' | 'all' | 'replaced' | 'evicted' | 'expired'
 
 /** A session that this process ended or found ended. */
 export interface SessionEnd {
   readonly reason: SessionEndReason
-  /** `null`: all of the user's, but for `except`; or, if the user is `null` too, everybody's. */
+  /** `null`: all sessions of the user except `except`; or all sessions there are, if `userId` is `null` too. */
   readonly sessionId: SessionId | null
-  /** `null`: not known, or everybody's. */
+  /** `null`: not known, or all users. */
   readonly userId: string | null
-  /** The one that was kept, if `sessionId` is `null`; else `null`. */
+  /** The session that was kept, if `sessionId` is `null`; else `null`. */
   readonly except: SessionId | null
 }
 
-/** Hears of sessions that end; may be `async`. If it throws or rejects, the error is logged. */
+/** Called when a session ends; may be `async`. If it throws or rejects, the error is logged. */
 export type SessionEndListener = (end: SessionEnd) => void
 
-/** What failed. `code` names it if the error is one of gosesh (`GOSESH_ERR_*`), Fastify or Node. */
+/** The error of a failed operation. It has a `code` if it comes from gosesh (`GOSESH_ERR_*`), Fastify or Node. */
 export interface EventError extends Error {
   readonly code?: string
 }
 
-/** Published to the diagnostics channel `gosesh:verify` once a token was judged against the store. */
+/** Published to the diagnostics channel `gosesh:verify` for each token that was looked up in the store. */
 export interface VerifyMessage {
   /** `verified`, `absent` (no such session, or revoked meanwhile), `expired`, or `failed` (see `error`). */
   readonly outcome: 'verified' | 'absent' | 'expired' | 'failed'
@@ -37,7 +37,7 @@ export interface VerifyMessage {
   readonly error: EventError | null
 }
 
-/** Published to `gosesh:sign-in` when a session was created, or could not be. */
+/** Published to `gosesh:sign-in` for each sign-in, whether it succeeded or failed. */
 export interface SignInMessage {
   /** `null` if it failed. */
   readonly sessionId: SessionId | null
@@ -49,8 +49,8 @@ export interface SignInMessage {
 }
 
 /**
- * Published to `gosesh:sign-out` when `signOut` ended what there was to end, or could not; not if the request
- * carried no session token.
+ * Published to `gosesh:sign-out` for each sign-out, whether it succeeded or failed; not if the request carried no session
+ * token.
  */
 export interface SignOutMessage {
   readonly sessionId: SessionId | null
@@ -67,7 +67,7 @@ export interface CrossOriginMessage {
   readonly sessionId: SessionId | null
   readonly userId: string | null
   readonly method: string
-  /** What the request said in `Origin`; `null` if it had none. */
+  /** The `Origin` header of the request; `null` if it had none. */
   readonly origin: string | null
 }
 

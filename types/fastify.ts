@@ -12,9 +12,9 @@ declare module 'fastify' {
      */
     requireSession: (request: Pick<FastifyRequest, 'requireSession'>) => Promise<void>
     /**
-     * A hook that wants a session that began at most `maxAge` milliseconds ago, and not in the future, as before changing a password (OWASP
-     * ASVS 7.5.1): else 401 `GOSESH_ERR_SIGN_IN_NOT_RECENT`, or `GOSESH_ERR_UNAUTHENTICATED` without a session.
-     * Throws `GOSESH_ERR_OPTION`.
+     * Makes a hook that demands a sign-in at most `maxAge` milliseconds ago, for example before a change of password (OWASP
+     * ASVS 7.5.1). It answers 401: `GOSESH_ERR_UNAUTHENTICATED` without a session, `GOSESH_ERR_SIGN_IN_NOT_RECENT` with an
+     * older one, or one from the future. Throws `GOSESH_ERR_OPTION`.
      */
     requireRecentSignIn: (
       maxAge: number,
@@ -30,19 +30,19 @@ declare module 'fastify' {
 
   interface FastifyReply {
     /**
-     * Begins a session and writes its credential; the session that the same credential presented is deleted. Await it
-     * before the reply is sent, streamed or hijacked; else, and if the client hung up, it rejects with
-     * `GOSESH_ERR_REPLY_SENT`. Rejects with 403
-     * `GOSESH_ERR_CROSS_ORIGIN` for a request of an unsafe method from a page of another origin, with 503 if the
-     * store cannot (`GOSESH_ERR_STORE_FULL` if it is full), with 409 `GOSESH_ERR_TOO_MANY_SESSIONS` if
+     * Creates a session, writes its credential, and deletes the session that the same credential presented. Await it before
+     * the reply is sent, streamed or hijacked. Rejects with `GOSESH_ERR_REPLY_SENT` if the reply was sent or the client hung
+     * up, with 403 `GOSESH_ERR_CROSS_ORIGIN` for a request of an unsafe method from a page of another origin, with 503 if
+     * the store fails (`GOSESH_ERR_STORE_FULL` if it is full), with 409 `GOSESH_ERR_TOO_MANY_SESSIONS` if
      * `maxSessionsPerUser` refuses, with `GOSESH_ERR_CREDENTIAL_NOT_WRITABLE` if no credential can be written, and
      * with `GOSESH_ERR_USER_ID` (400 for a string), `GOSESH_ERR_METADATA` or `GOSESH_ERR_OPTION` on bad input.
      */
     signIn(userId: string, options?: SignInOptions): Promise<Session>
     /**
-     * Ends the session, or all of the user's, then clears the credential, also if there is no session. Rejects with 403
+     * Deletes the session, or with `everywhere` all sessions of the user, then clears the credential, even if there is no
+     * session. Rejects with 403
      * `GOSESH_ERR_CROSS_ORIGIN` for a request of an unsafe method with a cookie from a page of another origin, with 503 if
-     * the store cannot, and with `GOSESH_ERR_OPTION` on a wrong option.
+     * the store fails, and with `GOSESH_ERR_OPTION` on a wrong option.
      */
     signOut(options?: SignOutOptions): Promise<void>
   }

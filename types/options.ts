@@ -26,7 +26,7 @@ export interface ActivityTrackingOptions {
   readonly maxBatchSize?: number | undefined
   /** Sessions pending at most; activity of further ones is dropped and counted. Default: 1,000,000. */
   readonly maxPending?: number | undefined
-  /** Told of every batch that failed or timed out. What it throws is caught and logged. Default: nobody is told. */
+  /** Called for every batch that failed or timed out. Its errors are caught and logged. Default: none. */
   readonly onFlushError?: ((error: FlushError) => void) | undefined
 }
 
@@ -76,14 +76,14 @@ export interface GoseshOptions {
    * number. Default: no limit.
    */
   readonly maxSessionsPerUser?: number | SessionLimitOptions | undefined
-  /** Every session created before this time is refused, as after an incident (OWASP ASVS 7.4.5). Default: none is. */
+  /** Refuses every session created before this time, as after an incident (OWASP ASVS 7.4.5). Default: none. */
   readonly notBefore?: Date | undefined
   /**
    * Milliseconds after its sign-in at which a session ends, whatever it was created with: a shorter policy reaches
    * the sessions there are. Default: no more than their own absolute timeout.
    */
   readonly maxAge?: number | undefined
-  /** What a browser is told to clear when it signs out, by `Clear-Site-Data` (OWASP ASVS 14.3.1). Default: nothing. */
+  /** The data that a browser clears at sign-out, by `Clear-Site-Data` (OWASP ASVS 14.3.1). Default: none. */
   readonly clearSiteData?: readonly ClearSiteDataType[] | undefined
   /** Adds `sessionId` and `userId` to the log lines of a verified request. Default: `false`. */
   readonly bindSessionToLog?: boolean | undefined
@@ -94,7 +94,7 @@ export interface GoseshOptions {
   readonly requireByDefault?: boolean | undefined
 }
 
-/** What happens at the limit of sessions that a user may have. */
+/** The limit of sessions for one user. */
 export interface SessionLimitOptions {
   /** Live sessions of one user, the new one included. */
   readonly limit: number
@@ -105,7 +105,7 @@ export interface SessionLimitOptions {
   readonly whenFull?: 'endLeastRecent' | 'refuse' | undefined
 }
 
-/** A part of what a browser keeps for an origin (W3C Clear Site Data). */
+/** A kind of data that a browser keeps for an origin (W3C Clear Site Data). */
 export type ClearSiteDataType = 'cache' | 'cookies' | 'storage' | 'executionContexts' | '*'
 
 /** Options of `app.gosesh.createSession`. */

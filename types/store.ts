@@ -1,7 +1,7 @@
 import type { DeviceCodeStore } from './device-code.js'
 import type { Session, SessionId, SessionMetadata } from './session.js'
 
-/** Where `extendSession` moves a session: forward only. */
+/** The times to which `extendSession` moves a session, forward only. */
 export interface SessionExtension {
   readonly idleDeadline: Date | null
   readonly lastActivityAt: Date
@@ -17,15 +17,15 @@ export interface SessionStore {
   /** Inserts; rejects if the id exists, and never overwrites. */
   createSession(session: Session): Promise<void>
   /**
-   * The session, or `null` if it is absent. It may return one that has expired. A store that has the answer at hand
-   * may return it as it is: a request then waits for nothing.
+   * Returns the session, or `null` if it is absent. It may return an expired one. A store that has the answer at hand may
+   * return it without a promise; the request then goes on in the same turn.
    */
   getSession(id: SessionId): Session | null | Promise<Session | null>
   /** Moves times forward on a session that exists. Resolves with true if it exists, moved or not. */
   extendSession(id: SessionId, to: SessionExtension): Promise<boolean>
   /** Resolves with false if there was no such session. */
   deleteSession(id: SessionId): Promise<boolean>
-  /** Deletes every session of the user that was created before the call began; resolves how many. */
+  /** Deletes every session of the user that was created before the call began. Resolves with their number. */
   deleteUserSessions(userId: string, options?: { readonly except?: SessionId | undefined }): Promise<number>
 }
 
@@ -33,7 +33,8 @@ export interface SessionStore {
 export interface ActivityRecorder {
   /**
    * Moves `lastActivityAt` of each session that exists forward to the given time, and with it the idle deadline to
-   * `min(absoluteDeadline, time + idleTimeout)`. Unknown ids are ignored. Resolves how many sessions moved.
+   * `min(absoluteDeadline, time + idleTimeout)`. Unknown ids are ignored. Resolves with the number of
+   * sessions that moved.
    */
   batchRecordActivity(updates: ReadonlyMap<SessionId, Date>): Promise<number>
 }
@@ -44,13 +45,13 @@ export interface SessionLister {
   listUserSessions(userId: string): Promise<Session[]>
 }
 
-/** Capability that sweeping needs. A store whose sessions vanish by themselves (Redis) has none. */
+/** Capability that sweeping needs. A store whose sessions expire by themselves (Redis) lacks it. */
 export interface ExpiredSessionSweeper {
   /** Deletes up to `limit` sessions whose deadline lies before `before`; fewer than `limit` means that it is done. */
   deleteExpiredSessions(before: Date, limit: number): Promise<number>
 }
 
-/** What a store says whose sessions vanish by themselves. */
+/** A store whose sessions expire by themselves. */
 export interface SelfExpiring {
   /** Milliseconds for which a session is kept past its deadline. */
   readonly expiryGrace: number
@@ -58,15 +59,15 @@ export interface SelfExpiring {
 
 /** Capability that `app.gosesh.deleteAllSessions` needs. */
 export interface AllSessionsDeleter {
-  /** Resolves how many. */
+  /** Resolves with the number of sessions deleted. */
   deleteAllSessions(): Promise<number>
 }
 
 /** Capability that `app.gosesh.deleteSessionsByMetadata` and back-channel logout of `gosesh/oauth` need. */
 export interface MetadataSessionsDeleter {
   /**
-   * Deletes every session that was created before the call began and whose metadata holds all the given pairs;
-   * resolves their ids, each to one caller only. No pairs match no session. Every store finds sessions by `oidc_sub`
+   * Deletes every session that was created before the call began and whose metadata holds all the given pairs. Resolves
+   * with their ids, each to one caller only. No pairs match no session. Every store finds sessions by `oidc_sub`
    * and `oidc_sid` without reading all of them; one that cannot search by other keys rejects with `GOSESH_ERR_OPTION`.
    */
   deleteSessionsByMetadata(pairs: SessionMetadata): Promise<SessionId[]>

@@ -127,7 +127,7 @@ export class RequestGuard {
     throw error
   }
 
-  /** RFC 6750, section 3: a request that carried a token is told that it is not valid. */
+  /** RFC 6750, section 3: if the request carried a token, the challenge says that it is not valid. */
   #unauthenticated(request: FastifyRequest): GoseshError {
     if (this.#challenge === null) return new GoseshError('GOSESH_ERR_UNAUTHENTICATED')
     const carried = resolveCredential(

@@ -118,7 +118,7 @@ export class SessionEvents {
     for (const listener of this.#listeners) void this.#call(listener, end)
   }
 
-  /** Logs a call of `deleteUserSessions`. Listeners are told of each session by `sessionEnded`. */
+  /** Logs a call of `deleteUserSessions`. Listeners hear of each session by `sessionEnded`. */
   userSessionsDeleted(userId: string, except: SessionId | null, deletedCount: number): void {
     const details = { event: 'gosesh:user-sessions-deleted', userId, except, deletedCount }
     this.log.info(details, 'sessions of a user deleted')

@@ -98,7 +98,7 @@ export function pageErrorHandler(
     const { statusCode, code } = error
     request.log[statusCode >= 500 ? 'error' : 'info']({ err: error, code }, 'sign-in did not succeed')
     reply.code(statusCode).headers(error.headers ?? {})
-    // What was kept of the sign-in is the browser's: where it leads is judged anew.
+    // What was kept of the sign-in is the browser's: so its target is checked again.
     const next = pageAfterSignIn(askedFor.get(request), settings)
     if (settings.errorPage === undefined) return sendPage(reply, errorPage(error, next, settings))
     try {

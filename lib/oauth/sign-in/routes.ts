@@ -75,7 +75,7 @@ class SignInFlow {
     const { userId, metadata } = await identify(signIn, request, this.#settings, this.#app)
     // The transaction shows that this browser began the sign-in here.
     await reply.signIn(userId, { metadata, allowCrossOrigin: true })
-    // The cookie is the browser's: where it leads is judged anew.
+    // The cookie is the browser's: so its target is checked again.
     return reply.redirect(pageAfterSignIn(transaction.returnTo, this.#settings), 303)
   }
 }

@@ -65,7 +65,7 @@ export function statements({ sessions, users }: TableNames, indexedKeys: readonl
       `SELECT id, ${sessionColumns} FROM ${sessions} WHERE user_id = $1::text`,
     ),
 
-    // Whether there is something to move is judged once, in `due`: the row that another transaction moves meanwhile is
+    // `due` decides once if there is something to move: the row that another transaction moves meanwhile is
     // then still updated, so no row in `moved` means that it was deleted.
     extendSession: statement(
       'extend_session',
