@@ -25,8 +25,8 @@ t.test('start-up fails if the tables are missing or older, and says what to do',
   await t.rejects(store.checkSchema(), schema)
   await t.rejects(start(t, { store }), schema, 'missing')
   await store.migrate()
-  database.exec(`DROP INDEX gosesh_sessions_oidc_sid; DROP INDEX gosesh_sessions_oidc_sub;
-    UPDATE gosesh_schema SET version = 1 WHERE part = 'sessions'`)
+  database.exec(`DROP INDEX gosesh_sessions_m_9007cedc;
+    DELETE FROM gosesh_schema WHERE part = 'm_9007cedc'`)
   await t.rejects(start(t, { store: async () => store }), schema, 'older, and later known')
   await store.migrate()
   await t.resolves(start(t, { store }))

@@ -1,0 +1,3 @@
+export const logoutEvent = { 'http://schemas.openid.net/event/backchannel-logout': {} }
+
+export const exchange = { provider: { idTokenExchange: true } }
