@@ -112,8 +112,8 @@ function storageTests(server: PostgresServer): void {
     await store.deviceCodes.createDeviceCode(code)
     await pool.query(`UPDATE ${schema}.gosesh_device_codes SET metadata = '{"a":1}'`)
     for (const call of [
-      store.deviceCodes.getDeviceCode(code.id),
-      store.deviceCodes.findDeviceCode(code.userCodeId),
+      () => store.deviceCodes.getDeviceCode(code.id),
+      () => store.deviceCodes.findDeviceCode(code.userCodeId),
     ]) {
       await t.rejects(call, { code: 'GOSESH_ERR_STORE_UNAVAILABLE', cause: undefined })
     }

@@ -47,10 +47,10 @@ t.test('metadata of a device code that was changed by hand is unreadable, and no
   await store.deviceCodes.createDeviceCode(code)
   database.exec(`UPDATE gosesh_device_codes SET metadata = '{"a":1}'`)
   for (const call of [
-    store.deviceCodes.getDeviceCode(code.id),
-    store.deviceCodes.findDeviceCode(code.userCodeId),
+    () => store.deviceCodes.getDeviceCode(code.id),
+    () => store.deviceCodes.findDeviceCode(code.userCodeId),
   ]) {
-    t.match(await rejection(call), { code: 'GOSESH_ERR_STORE_UNAVAILABLE', cause: undefined })
+    t.match(await rejection(call()), { code: 'GOSESH_ERR_STORE_UNAVAILABLE', cause: undefined })
   }
 })
 
