@@ -37,7 +37,7 @@ export const coreMutations = [
     file: 'lib/session/lifetime.ts',
     text: 'return session.idleDeadline !== null && now >= session.idleDeadline.getTime()',
     replacement: 'return false',
-    test: attacks,
+    test: 'test/security/attacks.test.ts',
   },
   {
     check: 'the absolute deadline ends a session',
@@ -45,7 +45,7 @@ export const coreMutations = [
     file: 'lib/session/lifetime.ts',
     text: 'if (now >= session.absoluteDeadline.getTime()) return true',
     replacement: '',
-    test: attacks,
+    test: 'test/security/attacks.test.ts',
   },
   {
     check: 'a sign-out waits for the deletion before it clears the cookie',
@@ -70,7 +70,7 @@ export const coreMutations = [
     file: 'lib/plugin/reply.ts',
     text: 'if (everywhere && userId !== null) await deleter.deleteUserSessions(userId, undefined)',
     replacement: '',
-    test: attacks,
+    test: 'test/security/attacks.test.ts',
   },
   {
     check: 'notBefore refuses what was created before',
@@ -86,7 +86,7 @@ export const coreMutations = [
     file: 'lib/core/timing.ts',
     text: 'return age <= maxAge && age >= -clockSkew',
     replacement: 'return age >= -clockSkew',
-    test: 'test/unit/options/policy.test.ts',
+    test: 'test/unit/options/recent-sign-in.test.ts',
   },
   {
     check: 'maxSessionsPerUser ends the least recent one',
@@ -94,7 +94,7 @@ export const coreMutations = [
     file: 'lib/session/creator.ts',
     text: "deletions.push({ id, reason: 'evicted', userId })",
     replacement: '',
-    test: 'test/unit/options/policy.test.ts',
+    test: 'test/unit/options/max-sessions.test.ts',
   },
   {
     check: 'a guarded route refuses a request without a token',
@@ -126,7 +126,7 @@ export const coreMutations = [
     file: 'lib/plugin/reply.ts',
     text: 'if (!allowCrossOrigin && this.#originCheck.refuses(request)) {',
     replacement: 'if (request === null) {',
-    test: attacks,
+    test: 'test/security/attacks-by-pages.test.ts',
   },
   {
     check: 'the cookie has the prefix __Host-',
@@ -134,7 +134,7 @@ export const coreMutations = [
     file: 'lib/credentials/cookie.ts',
     text: "name: givenName = '__Host-session'",
     replacement: "name: givenName = 'session'",
-    test: attacks,
+    test: 'test/security/attacks.test.ts',
   },
   {
     check: 'the cookie is Secure',
@@ -230,7 +230,7 @@ export const coreMutations = [
     file: 'lib/plugin/reply.ts',
     text: 'if (isAmbient(presented.credential) && this.#originCheck.refuses(request)) {',
     replacement: 'if (request === null) {',
-    test: 'test/unit/session/sessions.test.ts',
+    test: 'test/unit/session/sign-out.test.ts',
   },
   {
     check: 'a sign-in in the future is not recent',
@@ -238,7 +238,7 @@ export const coreMutations = [
     file: 'lib/core/timing.ts',
     text: 'return age <= maxAge && age >= -clockSkew',
     replacement: 'return age <= maxAge',
-    test: 'test/unit/options/policy.test.ts',
+    test: 'test/unit/options/recent-sign-in.test.ts',
   },
   {
     check: 'activity in the future counts as now after a step back',

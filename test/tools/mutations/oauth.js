@@ -34,7 +34,7 @@ export const oauthMutations = [
     file: 'lib/oauth/providers/ready-made.ts',
     text: 'tid.toLowerCase() === personalAccounts',
     replacement: "tid === ''",
-    test: 'test/unit/oauth/providers.test.ts',
+    test: 'test/unit/oauth/ready-made.test.ts',
   },
   {
     check: 'ID tokens are exchanged only if the application asks for it',
@@ -66,7 +66,7 @@ export const oauthMutations = [
     file: 'lib/oauth/providers/client.ts',
     text: 'if (maxAge !== null) checkAuthTime(claims?.auth_time, startedAt - maxAge)',
     replacement: '',
-    test: 'test/unit/oauth/sign-in.test.ts',
+    test: 'test/unit/oauth/on-sign-in.test.ts',
   },
   {
     check: 'a provider cannot fill the memory',
@@ -82,7 +82,7 @@ export const oauthMutations = [
     file: 'lib/oauth/sign-in/routes.ts',
     text: 'refuseNearCallback(routes, path, byPost)\n',
     replacement: '\n',
-    test: 'test/unit/oauth/sign-in.test.ts',
+    test: 'test/unit/oauth/sign-in-errors.test.ts',
   },
   {
     check: 'an address is verified only by the source that names it',
@@ -90,7 +90,7 @@ export const oauthMutations = [
     file: 'lib/oauth/providers/client.ts',
     text: 'source.email_verified !== undefined && source.email === email',
     replacement: 'source.email_verified !== undefined',
-    test: 'test/unit/oauth/providers.test.ts',
+    test: 'test/unit/oauth/ready-made.test.ts',
   },
   {
     check: 'logout tokens are typed, if that is asked for',
@@ -98,7 +98,7 @@ export const oauthMutations = [
     file: 'lib/oauth/providers/jwt-verifier.ts',
     text: "const untyped = type === 'jwt' && !this.#client.provider.requireLogoutTokenType",
     replacement: "const untyped = type === 'jwt'",
-    test: 'test/unit/oauth/tokens.test.ts',
+    test: 'test/unit/oauth/backchannel-logout.test.ts',
   },
   {
     check: 'an ID token does not sign in again who was signed out by the provider',
@@ -106,7 +106,7 @@ export const oauthMutations = [
     file: 'lib/oauth/token/routes.ts',
     text: 'if (loggedOut.has(claims)) throw',
     replacement: 'if (loggedOut === undefined) throw',
-    test: 'test/unit/oauth/tokens.test.ts',
+    test: 'test/unit/oauth/backchannel-logout.test.ts',
   },
   {
     check: 'an exchanged ID token is of a sign-in as recent as the provider is asked for',
@@ -122,7 +122,7 @@ export const oauthMutations = [
     file: 'lib/oauth/token/seen-tokens.ts',
     text: 'return !isKnown && this.#seenAt({ iss, sub, sid: null }) >= issuedAt',
     replacement: 'return false',
-    test: 'test/unit/oauth/tokens.test.ts',
+    test: 'test/unit/oauth/backchannel-logout.test.ts',
   },
   {
     check: 'a device is allowed from the configured origin, whatever Host says',
@@ -130,6 +130,6 @@ export const oauthMutations = [
     file: 'lib/plugin/origin-check.ts',
     text: 'isOwn: (origin: string) => boolean = () => false',
     replacement: 'isOwn: (origin: string) => boolean = () => true',
-    test: 'test/unit/oauth/device.test.ts',
+    test: 'test/unit/oauth/device-page.test.ts',
   },
 ]
