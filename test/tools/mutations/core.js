@@ -2,7 +2,6 @@
 
 /** @import { Mutation } from './types.js' */
 
-const attacks = 'test/security/attacks.test.ts'
 const cve = 'test/security/cve.test.ts'
 
 /** @type {readonly Mutation[]} */
