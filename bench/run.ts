@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { arch, availableParallelism, cpus, platform, totalmem } from 'node:os'
 import { dirname } from 'node:path'
@@ -40,8 +41,17 @@ const { values, positionals } = parseArgs({
     quick: { type: 'boolean', default: false },
     json: { type: 'string', default: '.bench/results.json' },
     'write-docs': { type: 'boolean', default: false },
+    node: { type: 'string' },
   },
 })
+// Everything, the servers and what loads them, then runs with the Node that was asked for.
+if (values.node !== undefined) {
+  const args = process.argv
+    .slice(1)
+    .filter((arg, i, all) => !/^--node(?:=|$)/.test(arg) && all[i - 1] !== '--node')
+  const { status } = spawnSync(values.node, ['--expose-gc', ...args], { stdio: 'inherit' })
+  process.exit(status ?? 1)
+}
 const unknown = positionals.filter((name) => !(name in sections))
 if (unknown.length > 0) {
   console.error(`No such section: ${unknown.join(', ')}. Sections: ${Object.keys(sections).join(', ')}`)

@@ -1,6 +1,6 @@
 import type { Candidate } from '../harness/candidate.js'
 import type { Section } from '../report/result.js'
-import { compareCandidates, comparisonTable, goalBeside, roundsFor } from './verify.js'
+import { compareCandidates, comparisonTable, goalBeside, goalBesidePeer, roundsFor } from './verify.js'
 
 const candidates: readonly Candidate[] = [
   { title: 'floor', peer: 'floor', settings: {} },
@@ -17,15 +17,14 @@ export const verifyMemory: Section = {
   async run({ quick }) {
     const comparison = await compareCandidates(candidates, roundsFor(quick))
     const ours = 'gosesh, tracking on'
-    const goal = (measure: string, beside: string, atLeast: number) =>
-      goalBeside(comparison, `verified request, memory: ${measure}`, [ours, beside, atLeast])
+    const besidePeer = (peer: string) => goalBesidePeer(comparison, 'memory', ours, peer)
     return {
       tables: [comparisonTable('A verified request, memory store', comparison, 'floor')],
       goals: [
-        goal('beside the floor', 'floor', 0.95),
-        goal('beside @fastify/session', '@fastify/session', 2),
-        goal('beside @mgcrea/fastify-session', '@mgcrea/fastify-session', 1.7),
-        goal('beside @fastify/secure-session', '@fastify/secure-session', 1.15),
+        goalBeside(comparison, 'verified request, memory: beside the floor', [ours, 'floor', 0.95]),
+        besidePeer('@fastify/session'),
+        besidePeer('@mgcrea/fastify-session'),
+        besidePeer('@fastify/secure-session'),
         goalBeside(comparison, 'tracking on beside off, memory', [ours, 'gosesh, tracking off', 0.98]),
       ],
       figures: {

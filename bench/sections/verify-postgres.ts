@@ -4,7 +4,14 @@ import { postgresServer, withCleanup } from '../harness/servers.js'
 import { statementCounter, stopStatementLog } from '../harness/statement-log.js'
 import { countCommands, type StoreCounts } from '../harness/store-counts.js'
 import { exactly, type Section } from '../report/result.js'
-import { compareCandidates, comparisonTable, countsTable, goalBeside, roundsFor } from './verify.js'
+import {
+  compareCandidates,
+  comparisonTable,
+  countsTable,
+  goalBeside,
+  goalBesidePeer,
+  roundsFor,
+} from './verify.js'
 
 function candidatesOn(postgres: pg.PoolConfig): Candidate[] {
   const settings = { store: 'postgres', postgres } as const
@@ -32,14 +39,13 @@ export const verifyPostgres: Section = {
       await stopStatementLog(server)
       const comparison = await compareCandidates(candidates, roundsFor(quick))
       const ours = 'gosesh, tracking on'
-      const goal = (measure: string, beside: string, atLeast: number) =>
-        goalBeside(comparison, `verified request, PostgreSQL: ${measure}`, [ours, beside, atLeast])
+      const besidePeer = (peer: string) => goalBesidePeer(comparison, 'PostgreSQL', ours, peer)
       return {
         tables: [comparisonTable('A verified request, PostgreSQL', comparison, 'floor'), countsTable(counts)],
         goals: [
-          goal('beside the floor', 'floor', 0.95),
-          goal('beside @fastify/session, rolling', '@fastify/session, rolling', 2.5),
-          goal('beside better-auth', 'better-auth', 3),
+          goalBeside(comparison, 'verified request, PostgreSQL: beside the floor', [ours, 'floor', 0.95]),
+          besidePeer('@fastify/session, rolling'),
+          besidePeer('better-auth'),
           {
             measure: 'writes for 1,000 requests before the flush, PostgreSQL',
             goal: { atMost: 0 },

@@ -2,7 +2,14 @@ import type { Candidate } from '../harness/candidate.js'
 import { redisServer, withCleanup } from '../harness/servers.js'
 import { countCommands, redisCounter, type StoreCounts } from '../harness/store-counts.js'
 import { exactly, type Section } from '../report/result.js'
-import { compareCandidates, comparisonTable, countsTable, goalBeside, roundsFor } from './verify.js'
+import {
+  compareCandidates,
+  comparisonTable,
+  countsTable,
+  goalBeside,
+  goalBesidePeer,
+  roundsFor,
+} from './verify.js'
 
 function candidatesOn(redisUrl: string): Candidate[] {
   const settings = { store: 'redis', redisUrl } as const
@@ -28,14 +35,13 @@ export const verifyRedis: Section = {
       const counts = await countCommands(candidates, redisCounter(server))
       const comparison = await compareCandidates(candidates, roundsFor(quick))
       const ours = 'gosesh, tracking on'
-      const goal = (measure: string, beside: string, atLeast: number) =>
-        goalBeside(comparison, `verified request, Redis: ${measure}`, [ours, beside, atLeast])
+      const besidePeer = (peer: string) => goalBesidePeer(comparison, 'Redis', ours, peer)
       return {
         tables: [comparisonTable('A verified request, Redis', comparison, 'floor'), countsTable(counts)],
         goals: [
-          goal('beside the floor', 'floor', 0.95),
-          goal('beside @fastify/session, rolling', '@fastify/session, rolling', 2.2),
-          goal('beside @fastify/session, not rolling', '@fastify/session, not rolling', 1.5),
+          goalBeside(comparison, 'verified request, Redis: beside the floor', [ours, 'floor', 0.95]),
+          besidePeer('@fastify/session, rolling'),
+          besidePeer('@fastify/session, not rolling'),
           {
             measure: 'writes for 1,000 requests before the flush, Redis',
             goal: { atMost: 0 },
