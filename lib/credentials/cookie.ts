@@ -56,7 +56,7 @@ interface CookieAttributes {
   readonly partitioned: boolean
 }
 
-function checkAttributes(given: Record<string, unknown>): CookieAttributes {
+function parseAttributes(given: Record<string, unknown>): CookieAttributes {
   const { domain, path = '/', sameSite = 'lax', secure = true, partitioned = false } = given
   if (sameSite !== 'strict' && sameSite !== 'lax' && sameSite !== 'none') {
     throw optionError('sameSite', sameSite, "'strict', 'lax' or 'none'")
@@ -126,7 +126,7 @@ export function cookieCredential(options: CookieCredentialOptions = {}): Credent
   const given = checkObject('cookieCredential', options, known)
   const { name: givenName = '__Host-session', idleTimeout, absoluteTimeout = day } = given
   const name = checkCookieName('name', givenName)
-  const attributes = checkAttributes(given)
+  const attributes = parseAttributes(given)
   checkPrefix(name, attributes)
   const lifetimes = checkLifetimes({ idleTimeout, absoluteTimeout }, 30 * minute)
   if (lifetimes.absoluteTimeout > maxCookieLifetime) {

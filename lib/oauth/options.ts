@@ -87,7 +87,7 @@ const fastifyKeys = ['logLevel', 'logSerializers']
 /** Routes that a provider's name would hide. */
 const takenNames = ['device', 'sign-out']
 
-function checkProviders(value: unknown): OAuthSettings['providers'] {
+function parseProviders(value: unknown): OAuthSettings['providers'] {
   const isObject = typeof value === 'object' && value !== null && !Array.isArray(value)
   if (!isObject || Object.keys(value).length === 0) {
     throw optionError('providers', value, 'an object such as { google: google({ clientId, clientSecret }) }')
@@ -108,7 +108,7 @@ function checkProviders(value: unknown): OAuthSettings['providers'] {
   return Object.freeze(entries)
 }
 
-function checkCookie(value: TransactionCookieOptions): OAuthSettings['cookie'] {
+function parseCookie(value: TransactionCookieOptions): OAuthSettings['cookie'] {
   const { name = '__Host-oauth', secure = true } = checkObject('cookie', value, ['name', 'secure'])
   const cookie = {
     name: checkCookieName('cookie.name', name),
@@ -132,7 +132,7 @@ const deviceOptions: readonly (keyof DeviceAuthorizationOptions)[] = [
   'page',
 ]
 
-function checkDevice(value: OAuthOptions['deviceAuthorization']): DeviceSettings | null {
+function parseDevice(value: OAuthOptions['deviceAuthorization']): DeviceSettings | null {
   if (value === undefined || value === false) return null
   const name = 'deviceAuthorization'
   const given: DeviceAuthorizationOptions = value === true ? {} : value
@@ -163,7 +163,7 @@ function checkClock(clock: unknown): Clock {
   throw optionError('clock', clock, 'an object with the method now')
 }
 
-function checkReturnOrigins(value: unknown, allowInsecure: boolean): readonly string[] {
+function parseReturnOrigins(value: unknown, allowInsecure: boolean): readonly string[] {
   if (!Array.isArray(value)) throw optionError('allowedReturnOrigins', value, 'a list of origins')
   return Object.freeze(
     value.map((origin, index) => checkOrigin(`allowedReturnOrigins[${index}]`, origin, allowInsecure)),
@@ -185,8 +185,8 @@ export function parseSettings(options: OAuthOptions, base: string): OAuthSetting
   checkObject('', options, [...known, ...fastifyKeys])
   const { prefix = '/auth', defaultPage = '/', signOutPage = '/', allowedReturnOrigins = [] } = options
   const { transactionTimeout = 600_000, providerTimeout = 5_000, clock = Date } = options
-  const cookie = checkCookie(options.cookie ?? {})
-  const providers = checkProviders(options.providers)
+  const cookie = parseCookie(options.cookie ?? {})
+  const providers = parseProviders(options.providers)
   checkFormPost(providers, cookie.secure)
   const checkedPrefix = base + checkText('prefix', prefix, 'a path such as /auth', /^(?:\/[\w.~-]+)+$/)
   const onlyProvider = providers.length === 1 ? `${checkedPrefix}/${providers[0]?.[0]}` : undefined
@@ -198,12 +198,12 @@ export function parseSettings(options: OAuthOptions, base: string): OAuthSetting
     defaultPage: checkPath('defaultPage', defaultPage),
     signOutPage: checkPath('signOutPage', signOutPage),
     signInPage: signInPage === undefined ? null : checkPath('signInPage', signInPage),
-    allowedReturnOrigins: checkReturnOrigins(allowedReturnOrigins, !cookie.secure),
+    allowedReturnOrigins: parseReturnOrigins(allowedReturnOrigins, !cookie.secure),
     onSignIn: checkFunction('onSignIn', options.onSignIn) ?? (() => undefined),
     metadata: checkFunction('metadata', options.metadata) ?? (() => ({})),
     errorPage: checkFunction('errorPage', options.errorPage),
     texts: parseTexts(options.texts ?? {}),
-    deviceAuthorization: checkDeviceNeeds(checkDevice(options.deviceAuthorization), signInPage),
+    deviceAuthorization: checkDeviceNeeds(parseDevice(options.deviceAuthorization), signInPage),
     backchannelLogout: checkBoolean('backchannelLogout', options.backchannelLogout ?? false),
     transactionTimeout: checkDelay('transactionTimeout', transactionTimeout),
     providerTimeout: checkDelay('providerTimeout', providerTimeout),

@@ -48,12 +48,12 @@ export function backchannelRoutes(
     }
   }
 
-  for (const client of clients) {
-    const { name: provider } = client.client
+  for (const openId of clients) {
+    const { name: provider } = openId.client
     const path = `/${provider}/backchannel-logout`
     routes.post(path, { config: { session: false } }, async (request, reply) => {
       try {
-        const deletedCount = await logout(client, request)
+        const deletedCount = await logout(openId, request)
         request.log.info({ provider, deletedCount }, 'signed out by the provider')
         return reply.send()
       } catch (error) {

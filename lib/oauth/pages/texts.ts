@@ -65,7 +65,7 @@ function checkLanguage(value: unknown): string {
   }
 }
 
-function checkErrors(value: unknown): OAuthTexts['errors'] {
+function parseErrors(value: unknown): OAuthTexts['errors'] {
   const given = checkObject('texts.errors', value, errorCodes)
   const entries = Object.entries(given).filter(([, text]) => text !== undefined)
   return Object.freeze(
@@ -82,7 +82,7 @@ export function parseTexts(value: unknown): OAuthTexts {
   for (const [name, text] of Object.entries(given)) {
     if (text === undefined) continue
     if (name === 'language') texts.language = checkLanguage(text)
-    else if (name === 'errors') texts.errors = checkErrors(text)
+    else if (name === 'errors') texts.errors = parseErrors(text)
     else texts[name] = checkTemplate(name as TextName, text)
   }
   return Object.freeze(texts) as unknown as OAuthTexts

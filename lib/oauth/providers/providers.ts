@@ -72,7 +72,7 @@ function checkClientAuthentication(
   throw optionError(`${name}.clientAuthentication`, value, expected)
 }
 
-function checkAuthorizationParameters(name: string, value: unknown): Readonly<Record<string, string>> {
+function parseAuthorizationParameters(name: string, value: unknown): Readonly<Record<string, string>> {
   const parameters = checkTextMap(name, value)
   for (const key of Object.keys(parameters)) {
     if (ownParameters.includes(key)) throw optionError(`${name}.${key}`, parameters[key], 'left to gosesh')
@@ -95,7 +95,7 @@ function parseMaxAge(
   return given === undefined ? null : Number(given) * 1_000
 }
 
-function checkCommon(name: string, options: ProviderOptions, defaultScope: string) {
+function parseCommon(name: string, options: ProviderOptions, defaultScope: string) {
   const { authorizationParameters = {} } = options
   const clientSecret = checkSecret(`${name}.clientSecret`, options.clientSecret)
   return {
@@ -103,7 +103,7 @@ function checkCommon(name: string, options: ProviderOptions, defaultScope: strin
     clientSecret,
     clientAuthentication: checkClientAuthentication(name, options.clientAuthentication, clientSecret),
     scope: checkText(`${name}.scope`, options.scope ?? defaultScope, 'scopes with a space between', scopes),
-    authorizationParameters: checkAuthorizationParameters(
+    authorizationParameters: parseAuthorizationParameters(
       `${name}.authorizationParameters`,
       authorizationParameters,
     ),
@@ -121,7 +121,7 @@ export function oidc(options: OidcOptions): OidcProvider {
   }
   const option = 'dangerouslyAllowInsecureIssuer'
   const allowInsecure = checkBoolean(`${name}.${option}`, options[option] ?? false)
-  const common = checkCommon(name, options, 'openid email profile')
+  const common = parseCommon(name, options, 'openid email profile')
   if (!common.scope.split(' ').includes('openid')) {
     throw optionError(`${name}.scope`, common.scope, 'scopes with openid among them')
   }
@@ -170,7 +170,7 @@ export function oauth2(options: OAuth2Options): OAuth2Provider {
   const issuer = options.issuer ?? new URL(authorizationEndpoint).origin
   return Object.freeze({
     kind: 'oauth2',
-    ...checkCommon(name, options, ''),
+    ...parseCommon(name, options, ''),
     issuer: checkUrl(`${name}.issuer`, issuer, { allowed: allowInsecure, option }),
     authorizationEndpoint,
     tokenEndpoint: checkEndpoint('tokenEndpoint'),

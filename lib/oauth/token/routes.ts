@@ -72,9 +72,9 @@ export function tokenRoutes(
       throw error
     }
   }
-  for (const client of clients.filter(({ client }) => client.provider.idTokenExchange)) {
-    routes.post(`/${client.client.name}/token`, { config: { session: false } }, (request) =>
-      exchange(client, request),
-    )
+  for (const openId of clients) {
+    const { name, provider } = openId.client
+    if (!provider.idTokenExchange) continue
+    routes.post(`/${name}/token`, { config: { session: false } }, (request) => exchange(openId, request))
   }
 }

@@ -40,8 +40,8 @@ export const oauthMutations = [
     check: 'ID tokens are exchanged only if the application asks for it',
     requirement: '10.5.1',
     file: 'lib/oauth/token/routes.ts',
-    text: 'clients.filter(({ client }) => client.provider.idTokenExchange)',
-    replacement: 'clients',
+    text: 'if (!provider.idTokenExchange) continue',
+    replacement: '',
     test: 'test/unit/oauth/tokens.test.ts',
   },
   {
