@@ -110,7 +110,7 @@ export class ReplySigner {
     checkDeliverable(reply)
     const { idleTimeout, absoluteTimeout } = sessionLifetime(options, writer)
     const { createdAt, metadata, persistent } = options
-    const started = await this.#services.creator.create(
+    const created = await this.#services.creator.create(
       userId,
       { idleTimeout, absoluteTimeout, createdAt, metadata },
       {
@@ -126,7 +126,7 @@ export class ReplySigner {
       },
     )
     this.#warnOfTransport(reply, writer)
-    return started
+    return created
   }
 
   /** A client that hangs up before the headers are sent never gets its token: a session that nobody can use ends. */
