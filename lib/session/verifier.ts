@@ -149,11 +149,10 @@ function publishing(
     publish('failed', null, eventError(error))
     throw error
   }
-  let verification: Verification | Promise<Verification>
   try {
-    verification = verify()
+    const verification = verify()
+    return isPromise(verification) ? verification.then(succeed, fail) : succeed(verification)
   } catch (error) {
     return fail(error)
   }
-  return isPromise(verification) ? verification.then(succeed, fail) : succeed(verification)
 }

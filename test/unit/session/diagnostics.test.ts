@@ -29,14 +29,18 @@ t.test('diagnostics channels', async (t) => {
     now += 30 * 60_000
     await whoami(app, cookie)
     await whoami(app, '__Host-session=nonsense')
+    // An answer at hand that is no session throws before there is a promise.
+    store.on('getSession', () => ({}) as never)
+    await app.inject({ url: '/me', headers: { cookie } })
     const durationMs = Number
     t.match(messages, [
       { outcome: 'verified', sessionId: session.id, userId: 'ada', durationMs, error: null },
       { outcome: 'absent', userId: null, error: null },
       { outcome: 'failed', sessionId: session.id, error: { code: 'GOSESH_ERR_STORE_UNAVAILABLE' } },
       { outcome: 'expired', sessionId: session.id, error: null },
+      { outcome: 'failed', sessionId: session.id, error: { code: 'GOSESH_ERR_STORE_UNAVAILABLE' } },
     ])
-    t.equal(messages.length, 4)
+    t.equal(messages.length, 5)
   })
 
   t.test('an error of a message is one, whatever was thrown', async (t) => {
