@@ -10,8 +10,8 @@ import { promisify } from 'node:util'
 import t, { type Test } from 'tap'
 import { buildApp } from '../../examples/app/app.js'
 import { openDatabase } from '../../examples/app/database.js'
-import { Browser, locationOf } from '../unit/oauth/browser.js'
-import { answerAtProvider, freePort, startOidcServer } from '../unit/oauth/oidc-server.js'
+import { Browser, locationOf } from './oauth/browser.js'
+import { answerAtProvider, freePort, startOidcServer } from './oauth/oidc-server.js'
 
 interface SessionView {
   readonly id: string

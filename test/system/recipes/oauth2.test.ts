@@ -3,9 +3,9 @@ import t, { type Test } from 'tap'
 import { signInWithAcme } from '../../../examples/recipes/oauth2.js'
 import gosesh from '../../../lib/index.js'
 import { addRoutes } from '../../tools/app.js'
-import { appOrigin, callbackFor, sessionIn, signInAt } from '../../unit/oauth/app.js'
-import { Browser } from '../../unit/oauth/browser.js'
-import { clientId, clientSecret, startOidcServer } from '../../unit/oauth/oidc-server.js'
+import { appOrigin, callbackFor, sessionIn, signInAt } from '../oauth/app.js'
+import { Browser } from '../oauth/browser.js'
+import { clientId, clientSecret, startOidcServer } from '../oauth/oidc-server.js'
 
 async function scene(t: Test) {
   const origin = await appOrigin()

@@ -10,7 +10,7 @@ export const deviceMutations = [
     file: 'lib/oauth/device/routes.ts',
     text: 'if (request[verifiedBy] === null || !isAmbient(request[verifiedBy])) {',
     replacement: 'if (request[verifiedBy] === null) {',
-    test: 'test/unit/oauth/device.test.ts',
+    test: 'test/system/oauth/device.test.ts',
   },
   {
     check: 'only a recent sign-in allows a device',
@@ -18,7 +18,7 @@ export const deviceMutations = [
     file: 'lib/oauth/device/routes.ts',
     text: 'if (!mayAllow(session)) return',
     replacement: 'if (session === null) return',
-    test: 'test/unit/oauth/device.test.ts',
+    test: 'test/system/oauth/device.test.ts',
   },
   {
     check: 'an approval ends with the session that gave it',
@@ -27,7 +27,7 @@ export const deviceMutations = [
     text: 'return approver === null ? await this.#deny(code) :',
     replacement:
       'return approver === null ? await this.#createSession(code, { userId: code.userId, createdAt: new Date(this.#clock.now()) } as Session) :',
-    test: 'test/unit/oauth/device.test.ts',
+    test: 'test/system/oauth/device.test.ts',
   },
   {
     check: "a device's session is no later sign-in than its approver's",
@@ -35,7 +35,7 @@ export const deviceMutations = [
     file: 'lib/oauth/device/service.ts',
     text: '.createSession(userId, { createdAt, metadata }, async',
     replacement: '.createSession(userId, { metadata }, async',
-    test: 'test/unit/oauth/device.test.ts',
+    test: 'test/system/oauth/device.test.ts',
   },
   {
     check: 'a device code gives one session',
@@ -43,7 +43,7 @@ export const deviceMutations = [
     file: 'lib/oauth/device/service.ts',
     text: 'if (!(await this.#consume(code.id))) throw used',
     replacement: 'await this.#consume(code.id)',
-    test: 'test/unit/oauth/device.test.ts',
+    test: 'test/system/oauth/device.test.ts',
   },
   {
     check: 'a device that polls too fast is slowed down for good',
@@ -51,6 +51,6 @@ export const deviceMutations = [
     file: 'lib/oauth/device/service.ts',
     text: 'interval: tooSoon ? interval + slowDown : interval',
     replacement: 'interval',
-    test: 'test/unit/oauth/device.test.ts',
+    test: 'test/system/oauth/device.test.ts',
   },
 ]

@@ -10,7 +10,7 @@ export const oauthMutations = [
     file: 'lib/oauth/providers/exact-json.ts',
     text: '(isUnsafeInteger(found) ?',
     replacement: '(found === null ?',
-    test: 'test/unit/oauth/providers.test.ts',
+    test: 'test/system/oauth/providers.test.ts',
   },
   {
     check: 'a subject that was rounded names nobody',
@@ -18,7 +18,7 @@ export const oauthMutations = [
     file: 'lib/oauth/providers/client.ts',
     text: 'if (Number.isSafeInteger(subject)) return String(subject)',
     replacement: 'if (Number.isFinite(subject)) return String(subject)',
-    test: 'test/unit/oauth/providers.test.ts',
+    test: 'test/system/oauth/providers.test.ts',
   },
   {
     check: 'an ID token that nothing verified says nothing',
@@ -26,7 +26,7 @@ export const oauthMutations = [
     file: 'lib/oauth/providers/client.ts',
     text: "(provider.kind === 'oidc' && tokens.claims()) || null",
     replacement: 'tokens.claims() ?? null',
-    test: 'test/unit/oauth/providers.test.ts',
+    test: 'test/system/oauth/providers.test.ts',
   },
   {
     check: 'organizations admits no personal Microsoft account',
@@ -34,7 +34,7 @@ export const oauthMutations = [
     file: 'lib/oauth/providers/ready-made.ts',
     text: 'tid.toLowerCase() === personalAccounts',
     replacement: "tid === ''",
-    test: 'test/unit/oauth/ready-made.test.ts',
+    test: 'test/system/oauth/ready-made.test.ts',
   },
   {
     check: 'ID tokens are exchanged only if the application asks for it',
@@ -42,7 +42,7 @@ export const oauthMutations = [
     file: 'lib/oauth/token/routes.ts',
     text: 'if (!provider.idTokenExchange) continue',
     replacement: '',
-    test: 'test/unit/oauth/tokens.test.ts',
+    test: 'test/system/oauth/tokens.test.ts',
   },
   {
     check: 'an ID token is exchanged once',
@@ -50,7 +50,7 @@ export const oauthMutations = [
     file: 'lib/oauth/token/routes.ts',
     text: "throw unverifiedError('the ID token was used before')",
     replacement: '',
-    test: 'test/unit/oauth/tokens.test.ts',
+    test: 'test/system/oauth/tokens.test.ts',
   },
   {
     check: 'an ID token is exchanged for ten minutes',
@@ -58,7 +58,7 @@ export const oauthMutations = [
     file: 'lib/oauth/providers/jwt-verifier.ts',
     text: 'maxTokenAge: maxTokenAge / 1_000,',
     replacement: 'maxTokenAge: 1e9,',
-    test: 'test/unit/oauth/tokens.test.ts',
+    test: 'test/system/oauth/tokens.test.ts',
   },
   {
     check: 'a sign-in that is asked for anew is verified',
@@ -66,7 +66,7 @@ export const oauthMutations = [
     file: 'lib/oauth/providers/client.ts',
     text: 'if (maxAge !== null) checkAuthTime(claims?.auth_time, startedAt - maxAge)',
     replacement: '',
-    test: 'test/unit/oauth/on-sign-in.test.ts',
+    test: 'test/system/oauth/on-sign-in.test.ts',
   },
   {
     check: 'a provider cannot fill the memory',
@@ -74,7 +74,7 @@ export const oauthMutations = [
     file: 'lib/oauth/providers/bounded-fetch.ts',
     text: 'if (size > maxBody) throw',
     replacement: 'if (size > 1024 * maxBody) throw',
-    test: 'test/unit/oauth/bodies.test.ts',
+    test: 'test/system/oauth/bodies.test.ts',
   },
   {
     check: 'no code is logged with an address like a callback',
@@ -82,7 +82,7 @@ export const oauthMutations = [
     file: 'lib/oauth/sign-in/routes.ts',
     text: 'refuseNearCallback(routes, path, byPost)\n',
     replacement: '\n',
-    test: 'test/unit/oauth/sign-in-errors.test.ts',
+    test: 'test/system/oauth/sign-in-errors.test.ts',
   },
   {
     check: 'an address is verified only by the source that names it',
@@ -90,7 +90,7 @@ export const oauthMutations = [
     file: 'lib/oauth/providers/client.ts',
     text: 'source.email_verified !== undefined && source.email === email',
     replacement: 'source.email_verified !== undefined',
-    test: 'test/unit/oauth/ready-made.test.ts',
+    test: 'test/system/oauth/ready-made.test.ts',
   },
   {
     check: 'logout tokens are typed, if that is asked for',
@@ -98,7 +98,7 @@ export const oauthMutations = [
     file: 'lib/oauth/providers/jwt-verifier.ts',
     text: "const untyped = type === 'jwt' && !this.#client.provider.requireLogoutTokenType",
     replacement: "const untyped = type === 'jwt'",
-    test: 'test/unit/oauth/backchannel-logout.test.ts',
+    test: 'test/system/oauth/backchannel-logout.test.ts',
   },
   {
     check: 'an ID token does not sign in again who was signed out by the provider',
@@ -106,7 +106,7 @@ export const oauthMutations = [
     file: 'lib/oauth/token/routes.ts',
     text: 'if (loggedOut.has(claims)) throw',
     replacement: 'if (loggedOut === undefined) throw',
-    test: 'test/unit/oauth/backchannel-logout.test.ts',
+    test: 'test/system/oauth/backchannel-logout.test.ts',
   },
   {
     check: 'an exchanged ID token is of a sign-in as recent as the provider is asked for',
@@ -114,7 +114,7 @@ export const oauthMutations = [
     file: 'lib/oauth/token/routes.ts',
     text: 'if (maxAge !== null) {',
     replacement: 'if (maxAge === -1) {',
-    test: 'test/unit/oauth/tokens.test.ts',
+    test: 'test/system/oauth/tokens.test.ts',
   },
   {
     check: 'an ID token without a sid does not outlive the logout of one of its user',
@@ -122,7 +122,7 @@ export const oauthMutations = [
     file: 'lib/oauth/token/seen-tokens.ts',
     text: 'return !isKnown && this.#seenAt({ iss, sub, sid: null }) >= issuedAt',
     replacement: 'return false',
-    test: 'test/unit/oauth/backchannel-logout.test.ts',
+    test: 'test/system/oauth/backchannel-logout.test.ts',
   },
   {
     check: 'a device is allowed from the configured origin, whatever Host says',
@@ -130,6 +130,6 @@ export const oauthMutations = [
     file: 'lib/plugin/origin-check.ts',
     text: 'isOwn: (origin: string) => boolean = () => false',
     replacement: 'isOwn: (origin: string) => boolean = () => true',
-    test: 'test/unit/oauth/device-page.test.ts',
+    test: 'test/system/oauth/device-page.test.ts',
   },
 ]
