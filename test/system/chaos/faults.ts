@@ -142,8 +142,8 @@ const clock: Course = async (_ground, stage) => {
 
 export const faults: Record<FaultName, Fault> = {
   slow: {
-    what: 'the store takes three fifths of its timeout',
-    course: { redis: latency(900), postgres: latency(900), sqlite: locks(0.6 * busyTimeout) },
+    what: 'the store takes two fifths of its timeout',
+    course: { redis: latency(600), postgres: latency(600), sqlite: locks(0.4 * busyTimeout) },
     // What takes several round trips, one after another, may be more than the timeout allows.
     spared: verified,
     refuses: false,
