@@ -32,7 +32,12 @@ export type UpsertUser = (authProviderId: string) => Promise<string>
 
 /** The option `upsertUser` of a store. */
 export function checkUpsertUser(value: unknown): UpsertUser | undefined {
-  return value === undefined ? undefined : checkFunction<UpsertUser>('upsertUser', value)
+  return checkOptionalFunction('upsertUser', value as UpsertUser | undefined)
+}
+
+/** A function, or `undefined` if the option is not given. */
+export function checkOptionalFunction<F>(name: string, value: F | undefined): F | undefined {
+  return value === undefined ? undefined : checkFunction<F>(name, value)
 }
 
 export function checkFunction<F>(name: string, value: unknown): F {

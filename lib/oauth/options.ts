@@ -14,6 +14,7 @@ import {
   checkDelay,
   checkLifetime,
   checkObject,
+  checkOptionalFunction,
   checkOrigin,
   checkPath,
   checkText,
@@ -23,7 +24,7 @@ import {
 import { placeOf } from './device/place.js'
 import { parseTexts } from './pages/texts.js'
 import { answersByPost } from './providers/client.js'
-import { checkFunction, checkTextMap } from './validation.js'
+import { checkTextMap } from './validation.js'
 
 /** Options as the plugin uses them: checked, complete and frozen. */
 export interface OAuthSettings {
@@ -149,11 +150,11 @@ function parseDevice(value: OAuthOptions['deviceAuthorization']): DeviceSettings
         ? null
         : checkLifetime(`${name}.approvalMaxAge`, approvalMaxAge, 'null for a sign-in of any age'),
     account:
-      checkFunction(`${name}.account`, given.account) ??
+      checkOptionalFunction(`${name}.account`, given.account) ??
       ((request: FastifyRequest) => request.requireSession().userId),
-    place: placeOf(checkFunction(`${name}.place`, given.place)),
+    place: placeOf(checkOptionalFunction(`${name}.place`, given.place)),
     devicesPage: devicesPage === undefined ? null : checkPath(`${name}.devicesPage`, devicesPage),
-    page: checkFunction(`${name}.page`, given.page),
+    page: checkOptionalFunction(`${name}.page`, given.page),
   })
 }
 
@@ -199,9 +200,9 @@ export function parseSettings(options: OAuthOptions, base: string): OAuthSetting
     signOutPage: checkPath('signOutPage', signOutPage),
     signInPage: signInPage === undefined ? null : checkPath('signInPage', signInPage),
     allowedReturnOrigins: parseReturnOrigins(allowedReturnOrigins, !cookie.secure),
-    onSignIn: checkFunction('onSignIn', options.onSignIn) ?? (() => undefined),
-    metadata: checkFunction('metadata', options.metadata) ?? (() => ({})),
-    errorPage: checkFunction('errorPage', options.errorPage),
+    onSignIn: checkOptionalFunction('onSignIn', options.onSignIn) ?? (() => undefined),
+    metadata: checkOptionalFunction('metadata', options.metadata) ?? (() => ({})),
+    errorPage: checkOptionalFunction('errorPage', options.errorPage),
     texts: parseTexts(options.texts ?? {}),
     deviceAuthorization: checkDeviceNeeds(parseDevice(options.deviceAuthorization), signInPage),
     backchannelLogout: checkBoolean('backchannelLogout', options.backchannelLogout ?? false),

@@ -1,10 +1,5 @@
 import { checkText, optionError, secretOptionError } from '../core/validation.js'
 
-export function checkFunction<F>(name: string, value: F | undefined): F | undefined {
-  if (value === undefined || typeof value === 'function') return value
-  throw optionError(name, value, 'a function')
-}
-
 /** A frozen copy of a list of texts. */
 export function checkTexts(name: string, value: unknown, expected: string): readonly string[] {
   if (!Array.isArray(value)) throw optionError(name, value, 'a list')

@@ -114,14 +114,16 @@ export class BoundedStore<S extends SessionStore = SessionStore>
     }
     const promise = Promise.resolve(answer)
     this.#waiting++
-    return within(promise, storeTimeout, () => new LateAnswer(storeTimeout, promise)).then(
+    return within(promise, storeTimeout, () => new Error(`no answer in ${storeTimeout} ms`)).then(
       (value) => {
         this.#waiting--
         return value
       },
-      (error) => {
+      (cause) => {
         this.#waiting--
-        throw storeError(method, error)
+        const error = storeError(method, cause)
+        answers.set(error, promise)
+        throw error
       },
     )
   }
@@ -137,7 +139,10 @@ function bind(
   return Object.fromEntries(
     names
       .filter((name) => hasMethods(target, [name]))
-      .map((name) => [name, (...args) => caller(name, () => methods[name]?.(...args))]),
+      .map((name) => [
+        name,
+        (...args) => caller(name, () => Reflect.apply(methods[name] as Method, target, args)),
+      ]),
   )
 }
 
@@ -158,22 +163,13 @@ export function storeError(method: string, error: unknown): GoseshError {
   })
 }
 
-/** The call took too long. Its answer may still come. */
-class LateAnswer extends Error {
-  readonly #answer: Promise<unknown>
+/** The store's own answers to the calls that failed, by the error. */
+const answers = new WeakMap<GoseshError, Promise<unknown>>()
 
-  constructor(storeTimeout: number, answer: Promise<unknown>) {
-    super(`no answer in ${storeTimeout} ms`)
-    this.#answer = answer
-  }
-
-  static of(error: unknown): Promise<unknown> | null {
-    const { cause } = error as Error
-    return cause instanceof LateAnswer ? cause.#answer : null
-  }
-}
-
-/** What the store answers after all to a call that failed with `error` because it took too long; `null` if it did not. */
-export function lateAnswer(error: unknown): Promise<unknown> | null {
-  return LateAnswer.of(error)
+/**
+ * The store's own answer to the call that failed with this error; after a call that took too long it may still come.
+ * `null` if the call never reached the store.
+ */
+export function answerTo(error: unknown): Promise<unknown> | null {
+  return answers.get(error as GoseshError) ?? null
 }

@@ -2,7 +2,7 @@ import type { CreateSessionOptions } from '../../types/options.js'
 import type { Session, SessionId, SessionToken } from '../../types/session.js'
 import { GoseshError, isGoseshError } from '../core/errors.js'
 import { createToken, sessionIdOf } from '../core/token.js'
-import { lateAnswer } from './bounded-store.js'
+import { answerTo } from './bounded-store.js'
 import type { Context, ContextSource } from './context.js'
 import type { SessionDeleter, SessionDeletion } from './deleter.js'
 import type { CreatedSession } from './events.js'
@@ -88,10 +88,11 @@ async function insert({ store }: Context, session: Session): Promise<void> {
   try {
     await store.createSession(session)
   } catch (error) {
-    const undo = (): Promise<unknown> => store.deleteSession(session.id)
+    // Past the limits, which a store that has just come back may still be at.
+    const undo = (): Promise<unknown> => store.raw.deleteSession(session.id)
     // Nobody holds the token, so this only spares the user's list a session that was never used.
-    Promise.resolve(lateAnswer(error))
-      .then(undo, undo)
+    answerTo(error)
+      ?.then(undo, undo)
       .catch(() => {})
     // No other session has this new id: a client that lost its connection sent the creation twice.
     const sentTwice = isGoseshError(error) && error.code === 'GOSESH_ERR_SESSION_EXISTS'

@@ -1,7 +1,7 @@
 import type { SessionEndReason } from '../../types/events.js'
 import type { SessionId, SessionMetadata } from '../../types/session.js'
 import { hasCapability, requireCapability } from '../core/capabilities.js'
-import { lateAnswer } from './bounded-store.js'
+import { answerTo } from './bounded-store.js'
 import type { ContextSource } from './context.js'
 import { DeferredDeletions } from './deferred-deletions.js'
 import type { SessionEvents } from './events.js'
@@ -39,8 +39,8 @@ export class SessionDeleter {
       return settle(await store.deleteSession(id))
     } catch (error) {
       // A deletion that lands after its time has ended the session all the same.
-      lateAnswer(error)?.then(
-        (existed) => settle(existed === true),
+      answerTo(error)?.then(
+        (existed) => settle(Boolean(existed)),
         () => {},
       )
       throw error

@@ -62,14 +62,22 @@ export class Verifier {
     activity: boolean,
     pending: number | undefined,
   ): Verification | Promise<Verification> {
-    if (!stored) return 'absent'
-    let session: Session | null
     try {
-      session = liveSession(withActivity(stored, pending), at, context)
+      return stored ? this.#checkStored(context, stored, at, activity, pending) : 'absent'
     } catch (error) {
       // Whatever its type says, a store may answer with what is no session.
       throw storeError('getSession', error)
     }
+  }
+
+  #checkStored(
+    context: Context,
+    stored: Session,
+    at: number,
+    activity: boolean,
+    pending: number | undefined,
+  ): Verification | Promise<Verification> {
+    const session = liveSession(withActivity(stored, pending), at, context)
     if (session === null) {
       const { id, userId } = stored
       this.#events.sessionEnded({ reason: 'expired', sessionId: id, userId, except: null })

@@ -6,8 +6,14 @@ import type {
   OidcProvider,
   ProviderOptions,
 } from '../../../types/oauth.js'
-import { checkBoolean, checkObject, checkText, optionError } from '../../core/validation.js'
-import { checkFunction, checkSecret, checkTextMap, checkTexts, checkUrl } from '../validation.js'
+import {
+  checkBoolean,
+  checkObject,
+  checkOptionalFunction,
+  checkText,
+  optionError,
+} from '../../core/validation.js'
+import { checkSecret, checkTextMap, checkTexts, checkUrl } from '../validation.js'
 
 const commonKeys: readonly (keyof ProviderOptions)[] = [
   'clientId',
@@ -107,7 +113,7 @@ function parseCommon(name: string, options: ProviderOptions, defaultScope: strin
       `${name}.authorizationParameters`,
       authorizationParameters,
     ),
-    fetch: checkFunction(`${name}.fetch`, options.fetch) ?? null,
+    fetch: checkOptionalFunction(`${name}.fetch`, options.fetch) ?? null,
   }
 }
 
@@ -146,7 +152,7 @@ export function oidc(options: OidcOptions): OidcProvider {
     ),
     responseMode,
     userInfo: checkBoolean(`${name}.userInfo`, options.userInfo ?? false),
-    subject: checkFunction(`${name}.subject`, subject) as OidcProvider['subject'],
+    subject: checkOptionalFunction(`${name}.subject`, subject) as OidcProvider['subject'],
     allowInsecure,
   })
 }

@@ -6,9 +6,8 @@ import type {
   OidcProvider,
   ProviderOptions,
 } from '../../../types/oauth.js'
-import { checkText } from '../../core/validation.js'
+import { checkOptionalFunction, checkText } from '../../core/validation.js'
 import { unverifiedError } from '../failure.js'
-import { checkFunction } from '../validation.js'
 import { boundedFetch } from './bounded-fetch.js'
 import { oauth2, oidc } from './providers.js'
 
@@ -89,7 +88,7 @@ const withTwitchScope =
 
 /** Twitch accounts. Throws `GOSESH_ERR_OPTION`. dev.twitch.tv/docs/authentication/getting-tokens-oidc */
 export function twitch(options: KnownOidcOptions): OidcProvider {
-  const send = boundedFetch(checkFunction('twitch.fetch', options.fetch) ?? null)
+  const send = boundedFetch(checkOptionalFunction('twitch.fetch', options.fetch) ?? null)
   return oidc({
     issuer: 'https://id.twitch.tv/oauth2',
     scope: 'openid',

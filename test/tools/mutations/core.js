@@ -336,4 +336,20 @@ export const coreMutations = [
     replacement: 'reject(late())',
     test: 'test/unit/session/bounded-store.test.ts',
   },
+  {
+    check: 'an answer that is half a session is an outage',
+    requirement: 'promise 4',
+    file: 'lib/session/verifier.ts',
+    text: "throw storeError('getSession', error)",
+    replacement: 'throw error',
+    test: 'test/unit/session/bounded-store.test.ts',
+  },
+  {
+    check: 'a session that is created too late is deleted again, also at the limit of calls',
+    requirement: 'promise 4',
+    file: 'lib/session/creator.ts',
+    text: 'store.raw.deleteSession(session.id)',
+    replacement: 'store.deleteSession(session.id)',
+    test: 'test/unit/session/bounded-store.test.ts',
+  },
 ]

@@ -179,6 +179,53 @@ t.test('an answer that throws when it is looked at is an outage', async (t) => {
   t.match(response.json(), { statusCode: 503, code: 'GOSESH_ERR_STORE_UNAVAILABLE' })
 })
 
+t.test('an answer that is half a session is an outage, at hand or not, whatever it lacks', async (t) => {
+  for (const activityTracking of [false, {}] as const) {
+    const store = new WatchedStore()
+    const app = buildApp(t, { store, activityTracking })
+    const { cookie, session } = await signIn(app)
+    const whole = store.getSession(session.id)
+    for (const name of ['createdAt', 'lastActivityAt', 'absoluteDeadline'] as const) {
+      const half = { ...whole, [name]: undefined }
+      for (const answer of [half, Promise.resolve(half)]) {
+        store.on('getSession', () => answer as never)
+        const { statusCode } = await app.inject({ url: '/whoami', headers: { cookie } })
+        t.ok(
+          statusCode === 503 || (name === 'lastActivityAt' && activityTracking !== false),
+          `${name}: ${statusCode}`,
+        )
+      }
+    }
+  }
+})
+
+t.test('a session that is created too late is deleted again, also at the limit of calls', async (t) => {
+  const store = new WatchedStore()
+  const app = buildApp(t, { store, storeTimeout: 50, maxPendingStoreCalls: 1 })
+  await app.ready()
+  const release = store.hold('createSession')
+  await t.rejects(app.gosesh.createSession('ada'), { code: 'GOSESH_ERR_STORE_UNAVAILABLE' })
+  store.hang('upsertUser')
+  const hanging = t.rejects(app.gosesh.upsertUser('ada'), { code: 'GOSESH_ERR_STORE_UNAVAILABLE' })
+  release()
+  await settle()
+  t.equal(store.counts.deleteSession, 1)
+  t.same(await store.listUserSessions('ada'), [])
+  await hanging
+})
+
+t.test('a call that is refused for the number of calls undoes nothing', async (t) => {
+  const store = new WatchedStore()
+  const app = buildApp(t, { store, storeTimeout: 50, maxPendingStoreCalls: 1 })
+  await app.ready()
+  store.hang('upsertUser')
+  const hanging = t.rejects(app.gosesh.upsertUser('ada'), { code: 'GOSESH_ERR_STORE_UNAVAILABLE' })
+  await t.rejects(app.gosesh.createSession('ada'), { code: 'GOSESH_ERR_STORE_UNAVAILABLE' })
+  await hanging
+  await settle()
+  t.same([store.counts.createSession, store.counts.deleteSession], [undefined, undefined])
+})
+
 t.test('past maxPendingStoreCalls a call fails at once', async (t) => {
   const held = [heldCall(), heldCall()]
   let called = 0
