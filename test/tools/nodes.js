@@ -9,7 +9,7 @@ import { delimiter, join } from 'node:path'
  * the packed package. `node test/tools/nodes.js 22 24 26`. The versions come from npm, as packages for Linux on x64.
  */
 const files = [
-  'test/unit',
+  'test/unit/**/*.test.ts',
   'test/stores/sqlite.test.ts',
   'test/stores/postgres.test.ts',
   'test/stores/redis-contract.test.ts',
