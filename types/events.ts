@@ -28,8 +28,11 @@ export interface EventError extends Error {
 
 /** Published to the diagnostics channel `gosesh:verify` for each token that was looked up in the store. */
 export interface VerifyMessage {
-  /** `verified`, `absent` (no such session, or revoked meanwhile), `expired`, or `failed` (see `error`). */
-  readonly outcome: 'verified' | 'absent' | 'expired' | 'failed'
+  /**
+   * `verified`, `absent` (no such session, or revoked meanwhile), `expired`, `mismatch` (there is a session of this id, and
+   * the secret is not its own: an old token after a re-authentication, or a guess), or `failed` (see `error`).
+   */
+  readonly outcome: 'verified' | 'absent' | 'expired' | 'mismatch' | 'failed'
   readonly sessionId: SessionId
   /** `null` unless the outcome is `verified`. */
   readonly userId: string | null
@@ -44,6 +47,32 @@ export interface SignInMessage {
   readonly userId: string
   /** The credential that was written, or `null` if the client keeps the token itself. */
   readonly credential: string | null
+  /** Where the request came from (`request.ip`); `null`, as is `userAgent`, if it was not a reply that signed in. */
+  readonly address: string | null
+  /** The header `User-Agent`, cut to 500 characters. */
+  readonly userAgent: string | null
+  readonly durationMs: number
+  readonly error: EventError | null
+}
+
+/** Published to `gosesh:reauthenticate` for each re-authentication, whether it succeeded or failed. */
+export interface ReauthenticateMessage {
+  readonly sessionId: SessionId
+  /** `null` if it is not known. */
+  readonly userId: string | null
+  readonly factors: readonly string[]
+  /** As in `SignInMessage`. */
+  readonly address: string | null
+  readonly userAgent: string | null
+  readonly durationMs: number
+  readonly error: EventError | null
+}
+
+/** Published to `gosesh:update-metadata` for each call of `app.gosesh.updateMetadata`, whether it succeeded or failed. */
+export interface UpdateMetadataMessage {
+  readonly sessionId: SessionId
+  /** The keys of the patch. Values may be personal, and are not published. */
+  readonly keys: readonly string[]
   readonly durationMs: number
   readonly error: EventError | null
 }

@@ -1,5 +1,10 @@
 import type { SessionManager } from './manager.js'
-import type { RouteSessionOptions, SignInOptions, SignOutOptions } from './options.js'
+import type {
+  ReplyReauthenticateOptions,
+  RouteSessionOptions,
+  SignInOptions,
+  SignOutOptions,
+} from './options.js'
 import type { Session } from './session.js'
 
 declare module 'fastify' {
@@ -12,8 +17,8 @@ declare module 'fastify' {
      */
     requireSession: (request: Pick<FastifyRequest, 'requireSession'>) => Promise<void>
     /**
-     * Makes a hook that demands a sign-in at most `maxAge` milliseconds ago, for example before a change of password (OWASP
-     * ASVS 7.5.1). It answers 401: `GOSESH_ERR_UNAUTHENTICATED` without a session, `GOSESH_ERR_SIGN_IN_NOT_RECENT` with an
+     * Makes a hook that demands a sign-in or re-authentication at most `maxAge` milliseconds ago, for example before a change
+     * of password (OWASP ASVS 7.5.1). `config.session.signedInWithin` does the same. It answers 401: `GOSESH_ERR_UNAUTHENTICATED` without a session, `GOSESH_ERR_SIGN_IN_NOT_RECENT` with an
      * older one, or one from the future. Throws `GOSESH_ERR_OPTION`.
      */
     requireRecentSignIn: (
@@ -38,6 +43,15 @@ declare module 'fastify' {
      * with `GOSESH_ERR_USER_ID` (400 for a string), `GOSESH_ERR_METADATA` or `GOSESH_ERR_OPTION` on bad input.
      */
     signIn(userId: string, options?: SignInOptions): Promise<Session>
+    /**
+     * For a user who has just proved again who they are: the same session with a new token, whose old one is no good any more.
+     * `authenticatedAt` is now, the given factors are added, and the absolute deadline starts again (NIST SP 800-63B-4, section
+     * 5.2); id, metadata, lifetimes and the cookie's persistence stay. Await it before the reply is sent. Rejects with 401
+     * `GOSESH_ERR_UNAUTHENTICATED` without a verified session of a cookie (or of another credential that can be written), and if
+     * another request re-authenticated the session first; with 503 if the store fails, and then the old token goes on; with
+     * `GOSESH_ERR_STORE_CAPABILITY` if the store cannot update sessions; else as `signIn`.
+     */
+    reauthenticate(options?: ReplyReauthenticateOptions): Promise<Session>
     /**
      * Deletes the session, or with `everywhere` all sessions of the user, then clears the credential, even if there is no
      * session. Rejects with 403

@@ -4,6 +4,8 @@ import type {
   CreateSessionOptions,
   DeleteSessionOptions,
   DeleteUserSessionsOptions,
+  MetadataPatch,
+  ReauthenticateOptions,
   VerifyTokenOptions,
 } from './options.js'
 import type { EffectivePolicy } from './policy.js'
@@ -36,6 +38,29 @@ export interface SessionManager {
    * in use, such as that of a WebSocket.
    */
   getSession(id: SessionIdInput): Promise<Session | null>
+  /**
+   * For a user who has just proved again who they are, and whose client keeps the token itself: a new token for the same
+   * session, and the old one is no good any more. `authenticatedAt` is now, the given factors are added, and the absolute
+   * deadline starts again (NIST SP 800-63B-4, section 5.2). Rejects with 401 `GOSESH_ERR_UNAUTHENTICATED` if there is no such
+   * session, with `GOSESH_ERR_OPTION` or `GOSESH_ERR_METADATA` on bad input, and with `GOSESH_ERR_STORE_CAPABILITY` if the
+   * store cannot update sessions. If the store fails, the old token goes on.
+   */
+  reauthenticate(
+    id: SessionIdInput,
+    options?: ReauthenticateOptions,
+  ): Promise<{ readonly session: Session; readonly token: SessionToken }>
+  /**
+   * Sets keys of the session's metadata, and removes those that are `null`; token, times and id stay. Resolves with false if
+   * there is no such session. Rejects with `GOSESH_ERR_METADATA`, and with `GOSESH_ERR_STORE_CAPABILITY` if the store cannot
+   * update sessions.
+   */
+  updateMetadata(id: SessionIdInput, patch: MetadataPatch): Promise<boolean>
+  /**
+   * Deletes every session of the user, then all that the store knows of them (OWASP ASVS 14.2.7). Resolves with false if
+   * there was nothing. Rejects with `GOSESH_ERR_USER_ID`, and with `GOSESH_ERR_STORE_CAPABILITY` if the store lacks the
+   * method.
+   */
+  deleteUser(userId: string): Promise<boolean>
   /**
    * Deletes one session. Resolves with false if there is no such session, or with `userId` if that user has no such session;
    * a malformed id counts as absent. Rejects with `GOSESH_ERR_USER_ID` or `GOSESH_ERR_OPTION` on bad options.

@@ -116,10 +116,23 @@ export interface CreateSessionOptions {
   readonly absoluteTimeout?: number | undefined
   /**
    * When the user really signed in, for a session that carries on an earlier sign-in, such as one of another session
-   * library. The absolute timeout counts from it, the idle timeout from now. `GOSESH_ERR_OPTION` for a time in the future,
-   * or so long ago that the session would have ended already. Default: now.
+   * library. The absolute timeout counts from it, or from `authenticatedAt` if that is later; the idle timeout counts from
+   * now. `GOSESH_ERR_OPTION` for a time in the future, or so long ago that the session would have ended already.
+   * Default: now.
    */
   readonly createdAt?: Date | undefined
+  /**
+   * When the user last proved who they are, such as a provider's `auth_time`. `GOSESH_ERR_OPTION` for a time in the future,
+   * or longer ago than the option `maxAge` lets a session live. Default: `createdAt`.
+   */
+  readonly authenticatedAt?: Date | undefined
+  /** How they proved it, by the names of RFC 8176, section 2, such as `pwd` and `otp`; at most 20. Default: none. */
+  readonly factors?: readonly string[] | undefined
+  /**
+   * `false`: the cookie has no `Max-Age`, so it ends with the browser, as for an unticked “remember me”. Kept with
+   * the session; on the server the absolute timeout holds all the same. Default: `true`.
+   */
+  readonly persistent?: boolean | undefined
   /** Strings, kept with the session; at most 4 KiB as JSON. A key that is `undefined` is left out. Default: `null`. */
   readonly metadata?: Readonly<Record<string, string | undefined>> | null | undefined
 }
@@ -131,12 +144,26 @@ export interface SignInOptions extends CreateSessionOptions {
    * such as a provider's form_post callback. Default: `false`.
    */
   readonly allowCrossOrigin?: boolean | undefined
-  /**
-   * `false`: the cookie has no `Max-Age`, so it ends with the browser, as for an unticked “remember me”. On the server the
-   * absolute timeout holds all the same. Default: `true`.
-   */
-  readonly persistent?: boolean | undefined
 }
+
+/** Options of `reply.reauthenticate` and `app.gosesh.reauthenticate`. */
+export interface ReauthenticateOptions {
+  /** How the user has just proved who they are, by the names of RFC 8176, section 2. Default: none. */
+  readonly factors?: readonly string[] | undefined
+  /** When they proved it, such as a provider's `auth_time`; `GOSESH_ERR_OPTION` as for `signIn`. Default: now. */
+  readonly authenticatedAt?: Date | undefined
+  /** Strings to set in the metadata; `null` removes a key. Default: nothing changes. */
+  readonly metadata?: MetadataPatch | undefined
+}
+
+/** Options of `reply.reauthenticate`. */
+export interface ReplyReauthenticateOptions extends ReauthenticateOptions {
+  /** As for `signIn`. Default: `false`. */
+  readonly allowCrossOrigin?: boolean | undefined
+}
+
+/** Keys of the metadata to set; `null` removes one, `undefined` leaves it alone. */
+export type MetadataPatch = Readonly<Record<string, string | null | undefined>>
 
 /** Options of `reply.signOut`. */
 export interface SignOutOptions {
@@ -168,4 +195,14 @@ export interface RouteSessionOptions {
   readonly required?: boolean | undefined
   /** Lets a request keep the session alive. Default: `true`. */
   readonly activity?: boolean | undefined
+  /**
+   * Milliseconds within which the user must have proved who they are, counted from `authenticatedAt`; else 401
+   * `GOSESH_ERR_SIGN_IN_NOT_RECENT` (OWASP ASVS 7.5.1, RFC 9470). A session is required then. Default: any time will do.
+   */
+  readonly signedInWithin?: number | undefined
+  /**
+   * Methods that the session's `factors` must have, else 401 `GOSESH_ERR_FACTOR_MISSING` (RFC 9470). A session is required
+   * then. Default: none.
+   */
+  readonly factors?: readonly string[] | undefined
 }

@@ -28,11 +28,14 @@ function toSession(id: string, stored: Stored, lastActivityAt: number): Session 
     id: id as SessionId,
     userId,
     createdAt: new Date(createdAt),
+    authenticatedAt: new Date(createdAt),
+    factors: [],
     lastActivityAt: new Date(lastActivityAt),
     idleTimeout,
     idleDeadline: new Date(Math.min(absoluteDeadline, lastActivityAt + idleTimeout)),
     absoluteDeadline: new Date(absoluteDeadline),
     metadata: null,
+    deviceBound: false,
   }
 }
 

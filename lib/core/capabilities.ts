@@ -8,6 +8,8 @@ import type {
   SchemaChecker,
   SessionLister,
   SessionStore,
+  SessionUpdater,
+  UserDeleter,
 } from '../../types/store.js'
 import { GoseshError } from './errors.js'
 import { hasMethods } from './validation.js'
@@ -20,6 +22,8 @@ interface CapabilityMethods {
   deleteAllSessions: AllSessionsDeleter
   deleteSessionsByMetadata: MetadataSessionsDeleter
   checkSchema: SchemaChecker
+  updateSession: SessionUpdater
+  deleteUser: UserDeleter
 }
 
 /** True if the store has the optional method. */

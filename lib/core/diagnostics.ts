@@ -9,6 +9,8 @@ export const channels = {
   verify: channel('gosesh:verify'),
   signIn: channel('gosesh:sign-in'),
   signOut: channel('gosesh:sign-out'),
+  reauthenticate: channel('gosesh:reauthenticate'),
+  updateMetadata: channel('gosesh:update-metadata'),
   sessionEnd: channel('gosesh:session-end'),
   crossOrigin: channel('gosesh:cross-origin'),
   flush: channel('gosesh:flush'),

@@ -14,6 +14,7 @@ const table: Readonly<Record<GoseshErrorCode, ErrorEntry>> = {
       'None of the configured credentials can be written to a reply; use app.gosesh.createSession and give the token in the response body',
   },
   GOSESH_ERR_CROSS_ORIGIN: { statusCode: 403, message: 'The request comes from another origin' },
+  GOSESH_ERR_FACTOR_MISSING: { statusCode: 401, message: 'Confirm in another way that it is you to do this' },
   GOSESH_ERR_FLUSH: { statusCode: 500, message: 'A batch of session activity could not be written' },
   GOSESH_ERR_METADATA: {
     statusCode: 500,
@@ -58,11 +59,11 @@ const table: Readonly<Record<GoseshErrorCode, ErrorEntry>> = {
   GOSESH_ERR_REPLY_SENT: {
     statusCode: 500,
     message:
-      'The reply was sent before signIn could write the credential; await reply.signIn(…) before replying',
+      'The reply was sent before the credential could be written; await reply.signIn(…) before replying',
   },
   GOSESH_ERR_SESSION_EXISTS: { statusCode: 500, message: 'A session with this id exists already' },
-  GOSESH_ERR_SESSION_ID: { statusCode: 500, message: 'A session id is 43 characters of base64url' },
-  GOSESH_ERR_SIGN_IN_NOT_RECENT: { statusCode: 401, message: 'Sign in again to do this' },
+  GOSESH_ERR_SESSION_ID: { statusCode: 500, message: 'A session id is 22 characters of base64url' },
+  GOSESH_ERR_SIGN_IN_NOT_RECENT: { statusCode: 401, message: 'Confirm that it is you to do this' },
   GOSESH_ERR_STORE_CAPABILITY: { statusCode: 500, message: 'The session store lacks a method' },
   GOSESH_ERR_STORE_FULL: { statusCode: 503, message: 'The session store holds as many sessions as it may' },
   GOSESH_ERR_STORE_SCHEMA: {

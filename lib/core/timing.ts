@@ -57,19 +57,19 @@ export function repeat(interval: number, task: () => Promise<void>): Repetition 
   }
 }
 
-/** Milliseconds by which the clock of the node that signed a user in may be ahead of this one's. */
+/** Milliseconds by which the clock of the node that took the proof may be ahead of this one's. */
 const clockSkew = 1_000
 
 /**
- * True if the sign-in was at most `maxAge` milliseconds ago. One in the future shows that the clock stepped back, and not
- * how long ago it was.
+ * True if the user proved who they are at most `maxAge` milliseconds ago. A time in the future shows that the clock
+ * stepped back, and not how long ago it was.
  */
-export function isRecent(signedInAt: Date, now: number, maxAge: number): boolean {
-  const age = now - signedInAt.getTime()
+export function isRecent(authenticatedAt: Date, now: number, maxAge: number): boolean {
+  const age = now - authenticatedAt.getTime()
   return age <= maxAge && age >= -clockSkew
 }
 
-/** Milliseconds from the creation of a new session to its absolute deadline. */
+/** Milliseconds from now to the absolute deadline of a session that was active just now. */
 export function lifetimeOf({
   lastActivityAt,
   absoluteDeadline,

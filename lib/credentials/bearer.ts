@@ -11,7 +11,7 @@ export interface BearerCredentialOptions {
 
 const day = 86_400_000
 /** RFC 6750, section 2.1; the scheme is case-insensitive (RFC 9110, section 11.1). */
-const bearer = /^bearer +([\w-]{43})$/i
+const bearer = /^bearer +([\w-]{22}\.[\w-]{43})$/i
 
 /** How often the request has the header; Node keeps only the first in `headers`. */
 function countHeader(request: FastifyRequest, name: string): number {

@@ -2,16 +2,17 @@ import type { FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fast
 import type { Credential } from '../../types/credential.js'
 import type { SessionManager } from '../../types/manager.js'
 import type { Session } from '../../types/session.js'
-import { GoseshError } from '../core/errors.js'
+import type { GoseshError } from '../core/errors.js'
 import { isPromise, isRecent } from '../core/timing.js'
 import { checkLifetime } from '../core/validation.js'
 import { isAmbient, verifiedBy } from '../core/verified-by.js'
 import { resolveCredential } from '../credentials/resolve.js'
 import type { Settings } from '../options/options.js'
 import type { SessionServices } from '../session/services.js'
-import { sessionOf, type Verification } from '../session/verifier.js'
+import { type CountsAsActivity, sessionOf, type Verification } from '../session/verifier.js'
+import type { Challenges } from './challenges.js'
 import { crossOriginError, type OriginCheck } from './origin-check.js'
-import type { RouteOptions, RouteOptionsParser } from './route-options.js'
+import type { Demands, RouteOptions, RouteOptionsParser } from './route-options.js'
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] }
 
@@ -22,7 +23,7 @@ export class RequestGuard {
   readonly #sessions: SessionManager
   readonly #originCheck: OriginCheck
   readonly #routes: RouteOptionsParser
-  readonly #challenge: string | null
+  readonly #challenges: Challenges
 
   constructor(
     settings: Settings,
@@ -30,14 +31,14 @@ export class RequestGuard {
     sessions: SessionManager,
     originCheck: OriginCheck,
     routes: RouteOptionsParser,
+    challenges: Challenges,
   ) {
     this.#settings = settings
     this.#services = services
     this.#sessions = sessions
     this.#originCheck = originCheck
     this.#routes = routes
-    this.#challenge =
-      settings.credentials.find((credential) => credential.challenge !== null)?.challenge ?? null
+    this.#challenges = challenges
   }
 
   /** With a store that has the answer at hand the request goes on in the same turn. */
@@ -61,20 +62,17 @@ export class RequestGuard {
 
   /** The hook of `app.requireRecentSignIn(maxAge)`. */
   requireRecentSignIn(maxAge: number): (request: Pick<FastifyRequest, 'requireSession'>) => Promise<void> {
-    const limit = checkLifetime('requireRecentSignIn', maxAge)
-    const challenge = `${this.#challenge} error="insufficient_user_authentication", max_age=${Math.floor(limit / 1_000)}`
-    // RFC 9470, section 3.
-    const options = this.#challenge === null ? {} : { headers: { 'www-authenticate': challenge } }
+    const signedInWithin = checkLifetime('requireRecentSignIn', maxAge)
     return async (request) => {
-      if (isRecent(request.requireSession().createdAt, this.#settings.clock.now(), limit)) return
-      throw new GoseshError('GOSESH_ERR_SIGN_IN_NOT_RECENT', options)
+      const refusal = this.#refusal(request.requireSession(), { signedInWithin, factors: [] })
+      if (refusal !== null) throw refusal
     }
   }
 
   /** The session of the request, or throws 401 `GOSESH_ERR_UNAUTHENTICATED`. */
   requireSession(request: FastifyRequest): Session {
     if (request.session) return request.session
-    throw this.#unauthenticated(request)
+    throw this.#challenges.unauthenticated(request)
   }
 
   /** Gives the request its session. Throws, or rejects with, what refuses it. */
@@ -92,51 +90,60 @@ export class RequestGuard {
     const { credential, token } = presented
     const crossOrigin = isAmbient(credential) && this.#originCheck.refuses(request)
     // A request that will be refused keeps nothing alive.
-    const activity = route.activity && !crossOrigin
+    const { demands } = route
+    const activity: CountsAsActivity =
+      route.activity &&
+      !crossOrigin &&
+      (demands === null || ((session) => this.#refusal(session, demands) === null))
     const verification = this.#services.verifier.verify(token, clock.now(), activity)
     const settle = (settled: Verification): void => {
       const session = sessionOf(settled)
       if (session === null) this.#admitVisitor(request, reply, route)
-      else this.#admit(request, reply, session, credential, crossOrigin)
+      else this.#admit(request, reply, session, credential, crossOrigin, demands)
     }
     if (isPromise(verification)) return verification.then(settle)
     settle(verification)
     return undefined
   }
 
-  /** Throws 403 `GOSESH_ERR_CROSS_ORIGIN` if a page of another origin sent the request. */
+  /** Throws 403 if a page of another origin sent the request, and 401 if the session is not what the route demands. */
   #admit(
     request: Writable<FastifyRequest>,
     reply: FastifyReply,
     session: Session,
     credential: Credential,
     crossOrigin: boolean,
+    demands: Demands | null,
   ): void {
     request[verifiedBy] = credential
     if (crossOrigin) throw crossOriginError(request, session, this.#services.events)
     request.session = session
     if (this.#settings.bindSessionToLog) bindToLog(request, reply, session)
+    const refusal = demands === null ? null : this.#refusal(session, demands)
+    if (refusal !== null) throw announced(reply, refusal)
+  }
+
+  /** Why the session is not what the route demands, or `null`. */
+  #refusal({ authenticatedAt, factors }: Session, demands: Demands): GoseshError | null {
+    const { signedInWithin } = demands
+    if (signedInWithin !== null && !isRecent(authenticatedAt, this.#settings.clock.now(), signedInWithin)) {
+      return this.#challenges.signInNotRecent(signedInWithin)
+    }
+    const has = (method: string): boolean => factors.some((factor) => factor.method === method)
+    return demands.factors.every(has) ? null : this.#challenges.factorMissing(demands.factors)
   }
 
   /** Throws 401 `GOSESH_ERR_UNAUTHENTICATED` if the route wants a session. An address without a route stays 404. */
   #admitVisitor(request: FastifyRequest, reply: FastifyReply, route: RouteOptions): void {
     if (!route.required || request.is404) return
-    const error = this.#unauthenticated(request)
-    // The header is set here too, for an error handler that writes a reply of its own.
-    reply.headers(error.headers ?? {})
-    throw error
+    throw announced(reply, this.#challenges.unauthenticated(request))
   }
+}
 
-  /** RFC 6750, section 3: if the request carried a token, the challenge says that it is not valid. */
-  #unauthenticated(request: FastifyRequest): GoseshError {
-    if (this.#challenge === null) return new GoseshError('GOSESH_ERR_UNAUTHENTICATED')
-    const carried = resolveCredential(
-      this.#settings.credentials.filter((credential) => credential.challenge !== null),
-      request,
-    )
-    const challenge = carried === null ? this.#challenge : `${this.#challenge} error="invalid_token"`
-    return new GoseshError('GOSESH_ERR_UNAUTHENTICATED', { headers: { 'www-authenticate': challenge } })
-  }
+/** The error, with its headers on the reply already, for an error handler that writes a reply of its own. */
+function announced(reply: FastifyReply, error: GoseshError): GoseshError {
+  reply.headers(error.headers ?? {})
+  return error
 }
 
 /** Adds the session to every log line of the request from here on, Fastify's own `request completed` too. */

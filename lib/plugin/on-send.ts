@@ -2,7 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { GoseshError } from '../core/errors.js'
 import { verifiedBy } from '../core/verified-by.js'
 import { forbidCaching, varyBy } from './cache-headers.js'
-import { replyState } from './reply.js'
+import { replyState } from './reply-state.js'
 
 /** Set on a reply that answers with an error of gosesh. */
 export const refused = Symbol('gosesh.refused')

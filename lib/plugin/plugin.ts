@@ -9,11 +9,13 @@ import { verifiedBy } from '../core/verified-by.js'
 import { effectivePolicy, parseOptions } from '../options/options.js'
 import { createServices } from '../session/services.js'
 import { Sessions } from '../session/sessions.js'
+import { Challenges } from './challenges.js'
 import { Lifecycle } from './lifecycle.js'
 import { RequestGuard } from './on-request.js'
 import { addCacheHeaders, noteRefusal, refused } from './on-send.js'
 import { crossOriginError, isCrossOrigin, OriginCheck } from './origin-check.js'
-import { ReplySigner, replyState } from './reply.js'
+import { ReplySigner } from './reply.js'
+import { replyState } from './reply-state.js'
 import { RouteOptionsParser } from './route-options.js'
 
 async function registerSessions(app: FastifyInstance, options: GoseshOptions): Promise<void> {
@@ -32,16 +34,18 @@ async function registerSessions(app: FastifyInstance, options: GoseshOptions): P
   )
   const originCheck = new OriginCheck(settings)
   const routes = new RouteOptionsParser(settings.requireByDefault)
-  const guard = new RequestGuard(settings, services, sessions, originCheck, routes)
-  const signer = new ReplySigner(settings, services, originCheck)
+  const challenges = new Challenges(settings.credentials)
+  const guard = new RequestGuard(settings, services, sessions, originCheck, routes, challenges)
+  const signer = new ReplySigner(settings, services, originCheck, challenges)
 
   app.decorate('gosesh', sessions)
   app.decorate(internals, {
+    credentials: settings.credentials,
     get store() {
       return lifecycle.context.store
     },
     createSession: (userId, createOptions, confirm) =>
-      events.signIn({ userId, credential: null }, {}, () =>
+      events.signIn({ userId, credential: null, address: null, userAgent: null }, {}, () =>
         services.creator.create(userId, createOptions, { deliver: confirm }),
       ),
     refuseCrossOrigin(request, origins) {
@@ -60,6 +64,9 @@ async function registerSessions(app: FastifyInstance, options: GoseshOptions): P
   app.decorateReply('signIn', function (userId, signInOptions) {
     return signer.signIn(this, userId, signInOptions)
   })
+  app.decorateReply('reauthenticate', function (reauthenticateOptions) {
+    return signer.reauthenticate(this, reauthenticateOptions)
+  })
   app.decorateReply('signOut', function (signOutOptions) {
     return signer.signOut(this, signOutOptions)
   })
@@ -69,7 +76,9 @@ async function registerSessions(app: FastifyInstance, options: GoseshOptions): P
   app.addHook('onError', noteRefusal)
   app.addHook('onSend', addCacheHeaders)
   app.addHook('onReady', () => lifecycle.start(app))
-  app.addHook('onClose', async () => void (await Promise.all([lifecycle.stop(), services.deleter.stop()])))
+  app.addHook('onClose', async () => {
+    await Promise.all([lifecycle.stop(), services.deleter.stop(), services.updater.stop()])
+  })
 }
 
 export const plugin: FastifyPluginAsync<GoseshOptions> = fp(registerSessions, {

@@ -1,96 +1,63 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Credential } from '../../types/credential.js'
-import type { SignInOptions, SignOutOptions } from '../../types/options.js'
+import type { ReplyReauthenticateOptions, SignInOptions, SignOutOptions } from '../../types/options.js'
 import type { Session, SessionId, SessionToken } from '../../types/session.js'
 import { GoseshError } from '../core/errors.js'
 import { lifetimeOf } from '../core/timing.js'
 import { sessionIdOf } from '../core/token.js'
 import { checkBoolean, checkObject } from '../core/validation.js'
-import { isAmbient } from '../core/verified-by.js'
+import { isAmbient, verifiedBy } from '../core/verified-by.js'
 import { readToken, resolveCredential } from '../credentials/resolve.js'
 import type { Settings } from '../options/options.js'
 import type { CreatedSession } from '../session/events.js'
-import { createSessionKeys, sessionLifetime } from '../session/input.js'
+import { createSessionKeys, reauthenticateKeys, sessionLifetime } from '../session/input.js'
 import type { SessionServices } from '../session/services.js'
-import { sessionOf } from '../session/verifier.js'
-import { forbidCaching, varyBy } from './cache-headers.js'
+import type { Verification } from '../session/verifier.js'
+import type { Challenges } from './challenges.js'
 import { crossOriginError, type OriginCheck } from './origin-check.js'
+import { checkDeliverable, inOrder, isSent, keepFromCaches, type ReplyState, stateOf } from './reply-state.js'
 
-/** What `signIn` and `signOut` have done on a reply so far. */
-export interface ReplyState {
-  /** Settles when the calls made so far on this reply have. */
-  queue: Promise<unknown>
-  /** The session that the reply signed in; `null` once it signed out; `undefined` if it did neither. */
-  session: Session | null | undefined
-  /** Credentials that it wrote or cleared. */
-  readonly credentials: Set<Credential>
-}
-
-export const replyState = Symbol('gosesh.replyState')
-
-declare module 'fastify' {
-  interface FastifyReply {
-    [replyState]: ReplyState | null
-  }
-}
-
-function stateOf(reply: FastifyReply): ReplyState {
-  reply[replyState] ??= { queue: Promise.resolve(), session: undefined, credentials: new Set() }
-  return reply[replyState]
-}
-
-/** Calls on one reply take effect in the order in which they were made, so that the last one stands. */
-function inOrder<T>(state: ReplyState, work: () => Promise<T>): Promise<T> {
-  const result = state.queue.then(work)
-  state.queue = result.catch(() => {})
-  return result
-}
-
-function isSent(reply: FastifyReply): boolean {
-  return reply.sent || reply.raw.headersSent
-}
-
-/** Throws if no credential can reach the client any more. */
-function checkDeliverable(reply: FastifyReply): void {
-  if (isSent(reply)) throw new GoseshError('GOSESH_ERR_REPLY_SENT')
-  // Of HTTP/2 only the request knows.
-  if (!reply.raw.destroyed && !reply.request.raw.aborted) return
-  const message = 'The client closed the connection before signIn could write the credential'
-  throw new GoseshError('GOSESH_ERR_REPLY_SENT', { message, statusCode: 400 })
-}
-
-/** `reply.signIn` and `reply.signOut`. */
+/** `reply.signIn`, `reply.reauthenticate` and `reply.signOut`. */
 export class ReplySigner {
   readonly #settings: Settings
   readonly #services: SessionServices
   readonly #originCheck: OriginCheck
+  readonly #challenges: Challenges
   #warnedOfTransport = false
 
-  constructor(settings: Settings, services: SessionServices, originCheck: OriginCheck) {
+  constructor(
+    settings: Settings,
+    services: SessionServices,
+    originCheck: OriginCheck,
+    challenges: Challenges,
+  ) {
     this.#settings = settings
     this.#services = services
     this.#originCheck = originCheck
+    this.#challenges = challenges
   }
 
   async signIn(reply: FastifyReply, userId: string, options: SignInOptions = {}): Promise<Session> {
-    checkObject('signIn', options, [...createSessionKeys, 'allowCrossOrigin', 'persistent'])
-    const allowCrossOrigin = checkBoolean('signIn.allowCrossOrigin', options.allowCrossOrigin ?? false)
-    checkBoolean('signIn.persistent', options.persistent ?? true)
+    checkObject('signIn', options, [...createSessionKeys, 'allowCrossOrigin'])
+    this.#refuseCrossOrigin(reply.request, 'signIn', options)
     const { credentials } = this.#settings
-    const { events } = this.#services
     const writer = credentials.find((credential) => credential.write !== undefined)
     if (writer === undefined) throw new GoseshError('GOSESH_ERR_CREDENTIAL_NOT_WRITABLE')
-    const { request } = reply
-    if (!allowCrossOrigin && this.#originCheck.refuses(request)) {
-      throw crossOriginError(request, null, events)
-    }
     const state = stateOf(reply)
+    const by = { userId, credential: writer.name, ...clientOf(reply.request) }
     const { session } = await inOrder(state, () =>
-      events.signIn({ userId, credential: writer.name }, { reqId: request.id }, () =>
+      this.#services.events.signIn(by, { reqId: reply.request.id }, () =>
         this.#signIn(reply, state, writer, userId, options),
       ),
     )
     return session
+  }
+
+  async reauthenticate(reply: FastifyReply, options: ReplyReauthenticateOptions = {}): Promise<Session> {
+    checkObject('reauthenticate', options, [...reauthenticateKeys, 'allowCrossOrigin'])
+    this.#refuseCrossOrigin(reply.request, 'reauthenticate', options)
+    const state = stateOf(reply)
+    return await inOrder(state, () => this.#reauthenticate(reply, state, options))
   }
 
   async signOut(reply: FastifyReply, options: SignOutOptions = {}): Promise<void> {
@@ -98,6 +65,18 @@ export class ReplySigner {
     const everywhere = checkBoolean('signOut.everywhere', options.everywhere ?? false)
     const state = stateOf(reply)
     await inOrder(state, () => this.#signOut(reply, state, everywhere))
+  }
+
+  /** Throws 403 `GOSESH_ERR_CROSS_ORIGIN`. */
+  #refuseCrossOrigin(
+    request: FastifyRequest,
+    method: string,
+    { allowCrossOrigin = false }: { readonly allowCrossOrigin?: boolean | undefined },
+  ): void {
+    const allowed = checkBoolean(`${method}.allowCrossOrigin`, allowCrossOrigin)
+    if (!allowed && this.#originCheck.refuses(request)) {
+      throw crossOriginError(request, null, this.#services.events)
+    }
   }
 
   async #signIn(
@@ -109,19 +88,19 @@ export class ReplySigner {
   ): Promise<CreatedSession> {
     checkDeliverable(reply)
     const { idleTimeout, absoluteTimeout } = sessionLifetime(options, writer)
-    const { createdAt, metadata, persistent } = options
     const created = await this.#services.creator.create(
       userId,
-      { idleTimeout, absoluteTimeout, createdAt, metadata },
+      { ...options, idleTimeout, absoluteTimeout },
       {
-        // The session that this reply signed in before, else the one that the same credential presented.
-        replaced: state.session?.id ?? presentedId(writer, reply),
+        replaced: await this.#replacedBy(reply, state, writer),
         deliver: (token, session) => {
           checkDeliverable(reply)
-          writer.write?.(reply, token, persistent === false ? null : Math.ceil(lifetimeOf(session) / 1_000))
-          keepFromCaches(reply, state, writer)
-          if (state.session === undefined) this.#deleteIfUndelivered(reply, state)
+          const { persistent = true } = options
+          this.#write(reply, state, writer, { token, persistent, lifetime: lifetimeOf(session) })
           state.session = session
+          const { id } = session
+          // A session that nobody can use ends. What the reply did before concerned one that this one replaces.
+          state.undo = () => this.#services.deleter.deleteForCertain([{ id, reason: 'signedOut', userId }])
         },
       },
     )
@@ -129,19 +108,77 @@ export class ReplySigner {
     return created
   }
 
-  /** A client that hangs up before the headers are sent never gets its token: a session that nobody can use ends. */
-  #deleteIfUndelivered(reply: FastifyReply, state: ReplyState): void {
-    reply.raw.once('close', () => {
-      if (reply.raw.headersSent || !state.session) return
-      const { id, userId } = state.session
-      void this.#services.deleter.deleteForCertain([{ id, reason: 'signedOut', userId }])
+  /** The session that this reply signed in before, else the one that the same credential proved to be its client's. */
+  async #replacedBy(reply: FastifyReply, state: ReplyState, writer: Credential): Promise<SessionId | null> {
+    if (state.session) return state.session.id
+    const token = readToken(writer, reply.request)
+    return token === null ? null : idOwnedBy(token, await this.#verify(reply.request, writer, token))
+  }
+
+  /** By the hook if it has verified this credential, else by one read. Not activity. */
+  async #verify(request: FastifyRequest, credential: Credential, token: SessionToken): Promise<Verification> {
+    if (request[verifiedBy] === credential && request.session) return request.session
+    return await this.#services.verifier.verify(token, this.#settings.clock.now(), false)
+  }
+
+  #write(
+    reply: FastifyReply,
+    state: ReplyState,
+    writer: Credential,
+    { token, persistent, lifetime }: { token: SessionToken; persistent: boolean; lifetime: number },
+  ): void {
+    writer.write?.(reply, token, persistent ? Math.ceil(lifetime / 1_000) : null)
+    keepFromCaches(reply, state, writer)
+  }
+
+  async #reauthenticate(
+    reply: FastifyReply,
+    state: ReplyState,
+    options: ReplyReauthenticateOptions,
+  ): Promise<Session> {
+    const { request } = reply
+    const presented = resolveCredential(this.#settings.credentials, request)
+    const writer = presented?.credential
+    if (presented === null || writer?.write === undefined || state.session === null) {
+      throw this.#challenges.unauthenticated(request)
+    }
+    const { token } = presented
+    const verified = state.session ?? (await this.#verify(request, writer, token))
+    if (typeof verified === 'string') throw this.#challenges.unauthenticated(request)
+    const { id, userId } = verified
+    const by = { sessionId: id, userId, factors: options.factors ?? [], ...clientOf(request) }
+    return await this.#services.events.reauthenticate(by, { reqId: request.id }, async () => {
+      checkDeliverable(reply)
+      const result = await this.#services.updater.reauthenticate(
+        id,
+        // The token of a session that began on this reply is not the one that the request carried.
+        state.session === undefined ? token : null,
+        options,
+        'reply.reauthenticate()',
+      )
+      if (result === null) throw this.#challenges.unauthenticated(request)
+      try {
+        checkDeliverable(reply)
+        this.#write(reply, state, writer, result)
+      } catch (error) {
+        await result.revert()
+        throw error
+      }
+      const { undo } = state
+      state.undo = async () => {
+        await result.revert()
+        await undo?.()
+      }
+      state.session = result.session
+      return result.session
     })
   }
 
   async #signOut(reply: FastifyReply, state: ReplyState, everywhere: boolean): Promise<void> {
-    const target = await this.#target(reply, state, everywhere)
+    const target = await this.#target(reply, state)
     if (target.sessionId !== null) await this.#end(reply, target, everywhere)
     state.session = null
+    state.undo = null
     if (isSent(reply)) {
       this.#services.events.log.warn(
         {},
@@ -161,7 +198,7 @@ export class ReplySigner {
   }
 
   /** What a sign-out on this reply concerns. */
-  async #target(reply: FastifyReply, state: ReplyState, everywhere: boolean): Promise<SignOutTarget> {
+  async #target(reply: FastifyReply, state: ReplyState): Promise<SignOutTarget> {
     if (state.session) {
       return { sessionId: state.session.id, userId: state.session.userId, clears: state.credentials }
     }
@@ -173,26 +210,17 @@ export class ReplySigner {
       // A page of another site can have a request sent without its cookie, and must not have the cookie cleared by it.
       return { sessionId: null, userId: null, clears: this.#originCheck.refuses(request) ? [] : credentials }
     }
-    if (isAmbient(presented.credential) && this.#originCheck.refuses(request)) {
+    const { credential, token } = presented
+    if (isAmbient(credential) && this.#originCheck.refuses(request)) {
       throw crossOriginError(request, request.session, this.#services.events)
     }
-    const session = await this.#presentedSession(request, presented.token, everywhere)
+    const verification = await this.#verify(request, credential, token)
     return {
-      sessionId: sessionIdOf(presented.token),
-      userId: session?.userId ?? null,
-      clears: [presented.credential],
+      sessionId: idOwnedBy(token, verification),
+      // Only a live session can speak for all of its user's.
+      userId: typeof verification === 'string' ? null : verification.userId,
+      clears: [credential],
     }
-  }
-
-  /** Only a live session can speak for all of its user's: if the hook has not verified it, that is done here. */
-  async #presentedSession(
-    request: FastifyRequest,
-    token: SessionToken,
-    everywhere: boolean,
-  ): Promise<Session | null> {
-    if (request.session?.id === sessionIdOf(token)) return request.session
-    if (!everywhere) return null
-    return sessionOf(await this.#services.verifier.verify(token, this.#settings.clock.now(), false))
   }
 
   async #end(reply: FastifyReply, { sessionId, userId }: SignOutTarget, everywhere: boolean): Promise<void> {
@@ -221,14 +249,14 @@ interface SignOutTarget {
   readonly clears: Iterable<Credential>
 }
 
-/** The `onSend` hook says it again; inside an `onSend` of the application it has run already. */
-function keepFromCaches(reply: FastifyReply, state: ReplyState, credential: Credential): void {
-  state.credentials.add(credential)
-  forbidCaching(reply)
-  varyBy(reply, [credential.header])
+/** The session that the token's secret proved to be its client's, expired or not; else `null`: an id is public. */
+function idOwnedBy(token: SessionToken, verification: Verification): SessionId | null {
+  return verification === 'absent' || verification === 'mismatch' ? null : sessionIdOf(token)
 }
 
-function presentedId(credential: Credential, reply: FastifyReply): SessionId | null {
-  const token = readToken(credential, reply.request)
-  return token === null ? null : sessionIdOf(token)
+/** Who sent the request, as far as that can be told. */
+function clientOf({ ip, headers }: FastifyRequest): { address: string; userAgent: string | null } {
+  return { address: ip, userAgent: headers['user-agent']?.slice(0, maxUserAgent) ?? null }
 }
+
+const maxUserAgent = 500

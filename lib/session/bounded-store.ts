@@ -1,5 +1,5 @@
 import type { DeviceCodeStore } from '../../types/device-code.js'
-import type { Session, SessionId } from '../../types/session.js'
+import type { SessionId } from '../../types/session.js'
 import type {
   AllSessionsDeleter,
   DeviceCodeProvider,
@@ -8,7 +8,10 @@ import type {
   SchemaChecker,
   SessionExtension,
   SessionLister,
+  SessionRecord,
   SessionStore,
+  SessionUpdater,
+  UserDeleter,
 } from '../../types/store.js'
 import { deviceCodeMethods } from '../core/capabilities.js'
 import { GoseshError, isGoseshError } from '../core/errors.js'
@@ -27,9 +30,11 @@ type Capabilities = SessionLister &
   AllSessionsDeleter &
   ExpiredSessionSweeper &
   SchemaChecker &
+  SessionUpdater &
+  UserDeleter &
   DeviceCodeProvider
 
-const limited = ['listUserSessions', 'deleteSessionsByMetadata', 'checkSchema']
+const limited = ['listUserSessions', 'deleteSessionsByMetadata', 'checkSchema', 'updateSession', 'deleteUser']
 /** These take longer the more sessions there are, and no request waits for them: no time limit fits all stores. */
 const unlimited = ['deleteAllSessions', 'deleteExpiredSessions']
 
@@ -49,6 +54,8 @@ export class BoundedStore<S extends SessionStore = SessionStore>
   declare readonly deleteAllSessions?: Capabilities['deleteAllSessions']
   declare readonly deleteExpiredSessions?: Capabilities['deleteExpiredSessions']
   declare readonly checkSchema?: Capabilities['checkSchema']
+  declare readonly updateSession?: Capabilities['updateSession']
+  declare readonly deleteUser?: Capabilities['deleteUser']
   declare readonly deviceCodes?: DeviceCodeStore
   readonly #limits: StoreLimits
   #waiting = 0
@@ -73,12 +80,12 @@ export class BoundedStore<S extends SessionStore = SessionStore>
     return this.#callAsync('upsertUser', () => this.raw.upsertUser(authProviderId))
   }
 
-  createSession(session: Session): Promise<void> {
-    return this.#callAsync('createSession', () => this.raw.createSession(session))
+  createSession(record: SessionRecord): Promise<void> {
+    return this.#callAsync('createSession', () => this.raw.createSession(record))
   }
 
   /** The answer itself if the store has it at hand. A store that throws is a rejection here too. */
-  getSession(id: SessionId): Session | null | Promise<Session | null> {
+  getSession(id: SessionId): SessionRecord | null | Promise<SessionRecord | null> {
     return this.#call('getSession', () => this.raw.getSession(id))
   }
 

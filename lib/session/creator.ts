@@ -1,13 +1,17 @@
 import type { CreateSessionOptions } from '../../types/options.js'
 import type { Session, SessionId, SessionToken } from '../../types/session.js'
+import type { SessionRecord } from '../../types/store.js'
+import { encodeDetails } from '../core/details.js'
 import { GoseshError, isGoseshError } from '../core/errors.js'
-import { createToken, sessionIdOf } from '../core/token.js'
+import { mergeFactors, parseFactors } from '../core/factors.js'
+import { createSecret, createSessionId, hashSecret, tokenOf } from '../core/token.js'
+import { checkBoolean } from '../core/validation.js'
 import { answerTo } from './bounded-store.js'
 import type { Context, ContextSource } from './context.js'
 import type { SessionDeleter, SessionDeletion } from './deleter.js'
 import type { CreatedSession } from './events.js'
-import { checkUserId, parseCreatedAt, parseNewMetadata, sessionLifetime } from './input.js'
-import { idleDeadlineAt } from './lifetime.js'
+import { checkUserId, parseNewMetadata, parsePastTime, sessionLifetime } from './input.js'
+import { idleDeadlineAt, liveSession } from './lifetime.js'
 import { checkSessionLimit, sessionsPastLimit } from './limits.js'
 
 /** The steps of a sign-in beside the creation of its session. */
@@ -39,10 +43,13 @@ export class SessionCreator {
     { replaced = null, deliver }: SignInSteps = {},
   ): Promise<CreatedSession> {
     const { context } = this.#source
-    const token = createToken()
-    const session = newSession(context, sessionIdOf(token), checkUserId(userId), options)
+    const secret = createSecret()
+    const record = newRecord(context, hashSecret(secret), checkUserId(userId), options)
+    const token = tokenOf(record.id, secret)
+    // It was created alive: the options were checked for that.
+    const session = liveSession(record, undefined, record.lastActivityAt.getTime(), context) as Session
     await checkSessionLimit(context, session, replaced)
-    await insert(context, session)
+    await insert(context, record)
     const deletions: SessionDeletion[] = []
     if (replaced !== null) deletions.push({ id: replaced, reason: 'replaced', userId: null })
     try {
@@ -59,37 +66,51 @@ export class SessionCreator {
   }
 }
 
-function newSession(
+function newRecord(
   { clock, defaultLifetime, maxAge, notBefore }: Context,
-  id: SessionId,
+  secretHash: string,
   userId: string,
   options: CreateSessionOptions,
-): Session {
+): SessionRecord {
   const { idleTimeout, absoluteTimeout } = sessionLifetime(options, defaultLifetime)
   const now = clock.now()
   const lifetime = Math.min(absoluteTimeout, maxAge)
-  const earliest = Math.max(now - lifetime + 1, notBefore)
-  const createdAt = options.createdAt === undefined ? now : parseCreatedAt(options.createdAt, earliest, now)
-  const absoluteDeadline = new Date(createdAt + lifetime)
+  const { createdAt: began, authenticatedAt: proved } = options
+  const confirmed =
+    proved === undefined ? null : parsePastTime('authenticatedAt', proved, now - maxAge + 1, now)
+  // One that was confirmed since may have begun longer ago than a session lasts.
+  const oldest = confirmed === null || confirmed <= now - lifetime ? now - lifetime + 1 : -Infinity
+  const createdAt =
+    began === undefined ? now : parsePastTime('createdAt', began, Math.max(oldest, notBefore), now)
+  const authenticatedAt = confirmed ?? createdAt
+  const absoluteDeadline = new Date(Math.max(createdAt, authenticatedAt) + lifetime)
+  const factors = mergeFactors([], parseFactors('factors', options.factors ?? []), new Date(authenticatedAt))
   return Object.freeze({
-    id,
+    id: createSessionId(),
+    secretHash,
+    version: 1,
     userId,
     createdAt: new Date(createdAt),
     lastActivityAt: new Date(now),
+    authenticatedAt: new Date(authenticatedAt),
     idleTimeout,
     idleDeadline: idleDeadlineAt(now, idleTimeout, absoluteDeadline),
+    absoluteTimeout,
     absoluteDeadline,
+    persistent: checkBoolean('persistent', options.persistent ?? true),
+    deviceBound: false,
     metadata: parseNewMetadata(options.metadata),
+    details: encodeDetails({ factors }),
   })
 }
 
 /** Inserts the session. If that fails, one that the store creates after all is deleted again. */
-async function insert({ store }: Context, session: Session): Promise<void> {
+async function insert({ store }: Context, record: SessionRecord): Promise<void> {
   try {
-    await store.createSession(session)
+    await store.createSession(record)
   } catch (error) {
     // Past the limits, which a store that has just come back may still be at.
-    const undo = (): Promise<unknown> => store.raw.deleteSession(session.id)
+    const undo = (): Promise<unknown> => store.raw.deleteSession(record.id)
     // Nobody holds the token, so this only spares the user's list a session that was never used.
     answerTo(error)
       ?.then(undo, undo)

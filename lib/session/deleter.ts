@@ -3,8 +3,14 @@ import type { SessionId, SessionMetadata } from '../../types/session.js'
 import { hasCapability, requireCapability } from '../core/capabilities.js'
 import { answerTo } from './bounded-store.js'
 import type { ContextSource } from './context.js'
-import { DeferredDeletions } from './deferred-deletions.js'
 import type { SessionEvents } from './events.js'
+import { RetriedCalls } from './retried-calls.js'
+
+const messages = {
+  failed: 'a session could not be ended, tried again until it is',
+  givenUp: 'too many sessions wait to be ended, one given up',
+  left: 'sessions left that should have ended',
+}
 
 /** A session that is to be deleted. */
 export interface SessionDeletion {
@@ -18,12 +24,12 @@ export interface SessionDeletion {
 export class SessionDeleter {
   readonly #source: ContextSource
   readonly #events: SessionEvents
-  readonly #deferred: DeferredDeletions
+  readonly #retried: RetriedCalls
 
   constructor(source: ContextSource, events: SessionEvents) {
     this.#source = source
     this.#events = events
-    this.#deferred = new DeferredDeletions(events)
+    this.#retried = new RetriedCalls(events, messages)
   }
 
   /** Resolves with false if there was no such session. */
@@ -61,7 +67,7 @@ export class SessionDeleter {
           (error) => error,
         )
       }
-      if (failure !== null) this.#deferred.add(deletion.id, attempt, failure)
+      if (failure !== null) this.#retried.add(deletion.id, attempt, failure)
     }
   }
 
@@ -71,7 +77,7 @@ export class SessionDeleter {
     try {
       await attempt()
     } catch (error) {
-      this.#deferred.add(id, attempt, error)
+      this.#retried.add(id, attempt, error)
     }
   }
 
@@ -86,6 +92,13 @@ export class SessionDeleter {
       this.#events.sessionEnded({ reason: 'everywhere', sessionId, userId, except: kept })
     }
     return deleted
+  }
+
+  /** Deletes the user's sessions, then the user. Resolves with true if there was either. */
+  async deleteUser(userId: string): Promise<boolean> {
+    const store = requireCapability(this.#source.context.store, 'deleteUser', 'app.gosesh.deleteUser()')
+    const deletedCount = await this.deleteUserSessions(userId, undefined)
+    return (await store.deleteUser(userId)) || deletedCount > 0
   }
 
   /** Resolves with the number of sessions deleted. */
@@ -116,7 +129,7 @@ export class SessionDeleter {
 
   /** `onClose`: tries once more to delete what could not be deleted. Never rejects. */
   async stop(): Promise<void> {
-    await this.#deferred.stop()
+    await this.#retried.stop()
   }
 
   async #ownerOf(id: SessionId): Promise<string | null> {

@@ -1,10 +1,13 @@
+import type { Channel } from 'node:diagnostics_channel'
 import type {
   CrossOriginMessage,
+  ReauthenticateMessage,
   SessionEnd,
   SessionEndListener,
   SessionEndReason,
   SignInMessage,
   SignOutMessage,
+  UpdateMetadataMessage,
 } from '../../types/events.js'
 import type { Logger } from '../../types/options.js'
 import type { Session, SessionId, SessionMetadata, SessionToken } from '../../types/session.js'
@@ -16,8 +19,10 @@ export interface CreatedSession {
   readonly token: SessionToken
 }
 
-type SignInBy = Pick<SignInMessage, 'userId' | 'credential'>
+type SignInBy = Pick<SignInMessage, 'userId' | 'credential' | 'address' | 'userAgent'>
 type SignOutBy = Pick<SignOutMessage, 'sessionId' | 'userId' | 'everywhere'>
+type ReauthenticateBy = Omit<ReauthenticateMessage, 'durationMs' | 'error'>
+type UpdateMetadataBy = Pick<UpdateMetadataMessage, 'sessionId' | 'keys'>
 
 /** The request that an event belongs to, as Fastify's log lines name it. */
 export interface RequestId {
@@ -68,39 +73,32 @@ export class SessionEvents {
     request: RequestId,
     create: () => Promise<CreatedSession>,
   ): Promise<CreatedSession> {
-    const started = performance.now()
-    const publish = (sessionId: SessionId | null, error: SignInMessage['error']): void => {
-      const durationMs = performance.now() - started
-      channels.signIn.publish({ ...by, sessionId, durationMs, error } satisfies SignInMessage)
-    }
-    try {
-      const result = await create()
-      const { id: sessionId } = result.session
-      publish(sessionId, null)
-      this.log.info({ event: 'gosesh:sign-in', ...request, sessionId, ...by }, 'signed in')
-      return result
-    } catch (error) {
-      publish(null, eventError(error))
-      throw error
-    }
+    const sessionIdOf = (result: CreatedSession | null): Pick<SignInMessage, 'sessionId'> => ({
+      sessionId: result?.session.id ?? null,
+    })
+    const result = await published(channels.signIn, (created) => ({ ...by, ...sessionIdOf(created) }), create)
+    this.log.info({ event: 'gosesh:sign-in', ...request, ...sessionIdOf(result), ...by }, 'signed in')
+    return result
   }
 
   /** Signs out by calling `remove`, and publishes how that went. */
-  async signOut<T>(by: SignOutBy, request: RequestId, remove: () => Promise<T>): Promise<T> {
-    const started = performance.now()
-    const publish = (error: SignOutMessage['error']): void => {
-      const durationMs = performance.now() - started
-      channels.signOut.publish({ ...by, durationMs, error } satisfies SignOutMessage)
-    }
-    try {
-      const result = await remove()
-      publish(null)
-      this.log.info({ event: 'gosesh:sign-out', ...request, ...by }, 'signed out')
-      return result
-    } catch (error) {
-      publish(eventError(error))
-      throw error
-    }
+  async signOut(by: SignOutBy, request: RequestId, remove: () => Promise<void>): Promise<void> {
+    await published(channels.signOut, () => by, remove)
+    this.log.info({ event: 'gosesh:sign-out', ...request, ...by }, 'signed out')
+  }
+
+  /** Re-authenticates by calling `update`, and publishes how that went. */
+  async reauthenticate<T>(by: ReauthenticateBy, request: RequestId, update: () => Promise<T>): Promise<T> {
+    const result = await published(channels.reauthenticate, () => by, update)
+    this.log.info({ event: 'gosesh:reauthenticate', ...request, ...by }, 're-authenticated')
+    return result
+  }
+
+  /** Changes metadata by calling `update`, which resolves with false if there is no such session. */
+  async updateMetadata(by: UpdateMetadataBy, update: () => Promise<boolean>): Promise<boolean> {
+    const exists = await published(channels.updateMetadata, () => by, update)
+    if (exists) this.log.info({ event: 'gosesh:update-metadata', ...by }, 'session metadata changed')
+    return exists
   }
 
   crossOriginRefused(message: CrossOriginMessage, request: RequestId): void {
@@ -122,6 +120,10 @@ export class SessionEvents {
   userSessionsDeleted(userId: string, except: SessionId | null, deletedCount: number): void {
     const details = { event: 'gosesh:user-sessions-deleted', userId, except, deletedCount }
     this.log.info(details, 'sessions of a user deleted')
+  }
+
+  userDeleted(userId: string): void {
+    this.log.info({ event: 'gosesh:user-deleted', userId }, 'user deleted')
   }
 
   /** Logs the keys alone, as values may be personal. */
@@ -150,5 +152,25 @@ export class SessionEvents {
     } catch (error) {
       this.log.error({ err: error }, 'a listener of onSessionEnd threw')
     }
+  }
+}
+
+/** Does the work, and publishes how that went; `describe` is given what it resolved with, or `null`. */
+async function published<T>(
+  channel: Channel,
+  describe: (result: T | null) => object,
+  work: () => Promise<T>,
+): Promise<T> {
+  const started = performance.now()
+  const publish = (result: T | null, error: SignInMessage['error']): void => {
+    channel.publish({ ...describe(result), durationMs: performance.now() - started, error })
+  }
+  try {
+    const result = await work()
+    publish(result, null)
+    return result
+  } catch (error) {
+    publish(null, eventError(error))
+    throw error
   }
 }

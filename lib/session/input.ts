@@ -1,4 +1,4 @@
-import type { CreateSessionOptions } from '../../types/options.js'
+import type { CreateSessionOptions, MetadataPatch, ReauthenticateOptions } from '../../types/options.js'
 import type { SessionLifetime, SessionMetadata } from '../../types/session.js'
 import { GoseshError } from '../core/errors.js'
 import { checkLifetimes, optionError, parseDate } from '../core/validation.js'
@@ -32,6 +32,16 @@ export const createSessionKeys: readonly (keyof CreateSessionOptions)[] = [
   'idleTimeout',
   'absoluteTimeout',
   'createdAt',
+  'authenticatedAt',
+  'factors',
+  'persistent',
+  'metadata',
+]
+
+/** The options of `reauthenticate`. */
+export const reauthenticateKeys: readonly (keyof ReauthenticateOptions)[] = [
+  'factors',
+  'authenticatedAt',
   'metadata',
 ]
 
@@ -82,12 +92,30 @@ function longestKey(entries: readonly (readonly [string, string])[]): string {
   return JSON.stringify(key.slice(0, 60))
 }
 
-/** The time of the earlier sign-in that a new session carries on; throws `GOSESH_ERR_OPTION`. */
-export function parseCreatedAt(value: unknown, earliest: number, latest: number): number {
-  const time = parseDate('createdAt', value)
-  if (time > latest) throw optionError('createdAt', value, 'a time that is not in the future')
+/** Returns a copy of the patch; throws `GOSESH_ERR_METADATA` as `parseMetadata` does. */
+export function parseMetadataPatch(value: unknown): MetadataPatch {
+  if (!isPlainObject(value)) throw metadataError(`the patch is ${value === null ? null : typeof value}`, 500)
+  const patch = Object.entries(value).filter(([, text]) => text !== undefined)
+  for (const [key, text] of patch) checkMetadataText(key, text === null ? '' : text)
+  return Object.fromEntries(patch)
+}
+
+/** The metadata after a patch; `null` if nothing is left. Throws `GOSESH_ERR_METADATA` if it becomes too large. */
+export function patchMetadata(
+  metadata: SessionMetadata | null,
+  patch: MetadataPatch,
+): SessionMetadata | null {
+  const patched = { ...metadata, ...patch }
+  const kept = Object.entries(patched).filter(([, text]) => text !== null && text !== undefined)
+  return kept.length === 0 ? null : parseMetadata(Object.fromEntries(kept))
+}
+
+/** A time that a session carries on, between `earliest` and now; throws `GOSESH_ERR_OPTION`. */
+export function parsePastTime(name: string, value: unknown, earliest: number, now: number): number {
+  const time = parseDate(name, value)
+  if (time > now) throw optionError(name, value, 'a time that is not in the future')
   if (time >= earliest) return time
-  throw optionError('createdAt', value, 'a time since which a session would still be alive')
+  throw optionError(name, value, 'a time since which a session would still be alive')
 }
 
 /** The lifetime of a new session: what the options say, else the credential's; throws `GOSESH_ERR_OPTION`. */

@@ -1,7 +1,7 @@
 import type { Session } from '../../types/session.js'
 import { requireCapability } from '../core/capabilities.js'
 import type { Context } from './context.js'
-import { liveSession, withActivity } from './lifetime.js'
+import { liveSession } from './lifetime.js'
 
 /** The user's live sessions, the most recently active first, pending activity included. */
 export async function listLiveSessions(
@@ -14,7 +14,7 @@ export async function listLiveSessions(
   const stored = await store.listUserSessions(userId)
   const now = clock.now()
   return stored
-    .map((session) => liveSession(withActivity(session, tracking?.pending.latest(session.id)), now, context))
+    .map((record) => liveSession(record, tracking?.pending.latest(record.id), now, context))
     .filter((session) => session !== null)
     .sort((a, b) => b.lastActivityAt.getTime() - a.lastActivityAt.getTime())
 }

@@ -2,6 +2,7 @@ import type { ContextSource } from './context.js'
 import { SessionCreator } from './creator.js'
 import { SessionDeleter } from './deleter.js'
 import type { SessionEvents } from './events.js'
+import { SessionUpdater } from './updater.js'
 import { Verifier } from './verifier.js'
 
 /** What can be done with sessions, for `app.gosesh`, the hooks and the reply. */
@@ -9,6 +10,7 @@ export interface SessionServices {
   readonly verifier: Verifier
   readonly creator: SessionCreator
   readonly deleter: SessionDeleter
+  readonly updater: SessionUpdater
   readonly events: SessionEvents
 }
 
@@ -18,6 +20,7 @@ export function createServices(source: ContextSource, events: SessionEvents): Se
     verifier: new Verifier(source, events),
     creator: new SessionCreator(source, deleter),
     deleter,
+    updater: new SessionUpdater(source, events),
     events,
   }
 }

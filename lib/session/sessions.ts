@@ -5,6 +5,8 @@ import type {
   CreateSessionOptions,
   DeleteSessionOptions,
   DeleteUserSessionsOptions,
+  MetadataPatch,
+  ReauthenticateOptions,
   VerifyTokenOptions,
 } from '../../types/options.js'
 import type { EffectivePolicy } from '../../types/policy.js'
@@ -20,7 +22,13 @@ import { GoseshError } from '../core/errors.js'
 import { isSessionId, isSessionToken } from '../core/token.js'
 import { checkBoolean, checkObject, optionError } from '../core/validation.js'
 import type { ContextSource } from './context.js'
-import { checkUserId, createSessionKeys, parseMetadata } from './input.js'
+import {
+  checkUserId,
+  createSessionKeys,
+  parseMetadata,
+  parseMetadataPatch,
+  reauthenticateKeys,
+} from './input.js'
 import { listLiveSessions } from './list.js'
 import type { SessionServices } from './services.js'
 import { sessionOf } from './verifier.js'
@@ -51,7 +59,8 @@ export class Sessions implements SessionManager {
   ): Promise<{ session: Session; token: SessionToken }> {
     checkObject('createSession', options, createSessionKeys)
     const { creator, events } = this.#services
-    return await events.signIn({ userId, credential: null }, {}, () => creator.create(userId, options))
+    const by = { userId, credential: null, address: null, userAgent: null }
+    return await events.signIn(by, {}, () => creator.create(userId, options))
   }
 
   async verifyToken(token: TokenInput, options: VerifyTokenOptions = {}): Promise<Session | null> {
@@ -66,6 +75,44 @@ export class Sessions implements SessionManager {
     if (!isSessionId(id)) return null
     const { context } = this.#source
     return await this.#services.verifier.find(id, context.clock.now())
+  }
+
+  async reauthenticate(
+    id: SessionIdInput,
+    options: ReauthenticateOptions = {},
+  ): Promise<{ session: Session; token: SessionToken }> {
+    checkObject('reauthenticate', options, reauthenticateKeys)
+    if (!isSessionId(id)) throw new GoseshError('GOSESH_ERR_UNAUTHENTICATED')
+    const { events, updater } = this.#services
+    const by = {
+      sessionId: id,
+      userId: null,
+      factors: options.factors ?? [],
+      address: null,
+      userAgent: null,
+    }
+    const { session, token } = await events.reauthenticate(by, {}, async () => {
+      const result = await updater.reauthenticate(id, null, options, 'app.gosesh.reauthenticate()')
+      if (result === null) throw new GoseshError('GOSESH_ERR_UNAUTHENTICATED')
+      return result
+    })
+    return { session, token }
+  }
+
+  async updateMetadata(id: SessionIdInput, patch: MetadataPatch): Promise<boolean> {
+    const checked = parseMetadataPatch(patch)
+    if (!isSessionId(id)) return false
+    const { events, updater } = this.#services
+    const by = { sessionId: id, keys: Object.keys(checked) }
+    return await events.updateMetadata(by, () => updater.updateMetadata(id, checked))
+  }
+
+  async deleteUser(userId: string): Promise<boolean> {
+    const user = checkUserId(userId)
+    const { deleter, events } = this.#services
+    const existed = await deleter.deleteUser(user)
+    events.userDeleted(user)
+    return existed
   }
 
   async deleteSession(id: SessionIdInput, options: DeleteSessionOptions = {}): Promise<boolean> {

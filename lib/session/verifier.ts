@@ -1,16 +1,22 @@
 import type { VerifyMessage } from '../../types/events.js'
 import type { Session, SessionId, SessionToken } from '../../types/session.js'
-import type { SessionExtension } from '../../types/store.js'
+import type { SessionExtension, SessionRecord } from '../../types/store.js'
 import { channels, eventError } from '../core/diagnostics.js'
 import { isPromise } from '../core/timing.js'
-import { sessionIdOf } from '../core/token.js'
+import { secretHashOf, sessionIdOf } from '../core/token.js'
 import { storeError } from './bounded-store.js'
 import type { Context, ContextSource, Tracking } from './context.js'
 import type { SessionEvents } from './events.js'
-import { extensionBeforeFlush, extensionOnRefresh, liveSession, withActivity } from './lifetime.js'
+import { extensionBeforeFlush, extensionOnRefresh, liveSession } from './lifetime.js'
 
-/** The live session, or why there is none. */
-export type Verification = Session | 'absent' | 'expired'
+/**
+ * The live session, or why there is none. `mismatch`: there is one of this id, and the secret is not its own: an old token
+ * after a re-authentication, or a guess.
+ */
+export type Verification = Session | 'absent' | 'expired' | 'mismatch'
+
+/** True if the request counts as activity; a function decides by the session that it would keep alive. */
+export type CountsAsActivity = boolean | ((session: Session) => boolean)
 
 export function sessionOf(verification: Verification): Session | null {
   return typeof verification === 'string' ? null : verification
@@ -31,39 +37,50 @@ export class Verifier {
    * The live session of the token as it stands at `at`, at once if the store has the answer at hand. One read; a write
    * only for a session that is due for an extension. It may throw as well as reject.
    */
-  verify(token: SessionToken, at: number, activity: boolean): Verification | Promise<Verification> {
+  verify(token: SessionToken, at: number, activity: CountsAsActivity): Verification | Promise<Verification> {
+    if (!channels.verify.hasSubscribers) return this.#verify(sessionIdOf(token), token, at, activity)
     const id = sessionIdOf(token)
-    if (!channels.verify.hasSubscribers) return this.#verify(id, at, activity)
-    return publishing(id, () => this.#verify(id, at, activity))
+    return publishing(id, () => this.#verify(id, token, at, activity))
   }
 
   /** The live session of this id as it stands at `at`, or `null`. Not activity, and not published. */
   async find(id: SessionId, at: number): Promise<Session | null> {
-    return sessionOf(await this.#verify(id, at, false))
+    return sessionOf(await this.#verify(id, null, at, false))
   }
 
-  #verify(id: SessionId, at: number, activity: boolean): Verification | Promise<Verification> {
+  /** Without a token whoever asks is the application, which needs none. */
+  #verify(
+    id: SessionId,
+    token: SessionToken | null,
+    at: number,
+    activity: CountsAsActivity,
+  ): Verification | Promise<Verification> {
     const { context } = this.#source
     const { store, tracking } = context
     const pending = tracking?.pending.latest(id)
     const stored = store.getSession(id)
-    if (!isPromise(stored)) return this.#check(context, stored, at, activity, pending)
-    return stored.then((session) => {
+    if (!isPromise(stored)) return this.#check(context, stored, token, at, activity, pending)
+    return stored.then((record) => {
       // A flush that ended during the read took its record away, and the read may not show yet what it wrote.
       const recorded = tracking?.pending.latest(id)
-      return this.#check(context, session, at, activity, later(pending, recorded))
+      return this.#check(context, record, token, at, activity, later(pending, recorded))
     })
   }
 
   #check(
     context: Context,
-    stored: Session | null,
+    stored: SessionRecord | null,
+    token: SessionToken | null,
     at: number,
-    activity: boolean,
+    activity: CountsAsActivity,
     pending: number | undefined,
   ): Verification | Promise<Verification> {
     try {
-      return stored ? this.#checkStored(context, stored, at, activity, pending) : 'absent'
+      if (!stored || stored.userId === null) return 'absent'
+      if (typeof stored.secretHash !== 'string') throw new TypeError('the record has no secretHash')
+      // Whoever measures how long a comparison takes learns of the hash alone, which signs nobody in.
+      if (token !== null && secretHashOf(token) !== stored.secretHash) return 'mismatch'
+      return this.#checkStored(context, stored, at, activity, pending)
     } catch (error) {
       // Whatever its type says, a store may answer with what is no session.
       throw storeError('getSession', error)
@@ -72,25 +89,26 @@ export class Verifier {
 
   #checkStored(
     context: Context,
-    stored: Session,
+    stored: SessionRecord,
     at: number,
-    activity: boolean,
+    activity: CountsAsActivity,
     pending: number | undefined,
   ): Verification | Promise<Verification> {
-    const session = liveSession(withActivity(stored, pending), at, context)
+    const session = liveSession(stored, pending, at, context)
     if (session === null) {
       const { id, userId } = stored
       this.#events.sessionEnded({ reason: 'expired', sessionId: id, userId, except: null })
       return 'expired'
     }
-    const exists = !activity || this.#recordActivity(context, stored, at)
+    const counts = typeof activity === 'boolean' ? activity : activity(session)
+    const exists = !counts || this.#recordActivity(context, stored, at)
     return exists === true ? session : exists.then((still) => (still ? session : 'absent'))
   }
 
   /** False if this shows that the session no longer exists. */
   #recordActivity(
     { tracking, refreshInterval }: Context,
-    stored: Session,
+    stored: SessionRecord,
     at: number,
   ): true | Promise<boolean> {
     if (tracking === null) {

@@ -7,6 +7,8 @@ import type {
   SchemaChecker,
   SessionLister,
   SessionStore,
+  SessionUpdater,
+  UserDeleter,
 } from '../../types/store.js'
 import { hasCapability } from '../core/capabilities.js'
 import type { ContractCases } from './fixtures.js'
@@ -19,16 +21,21 @@ import { metadataCases } from './sessions/metadata-cases.js'
 import { schemaCases } from './sessions/schema-cases.js'
 import { sessionCases } from './sessions/session-cases.js'
 import { deleteAllCases, sweepCases } from './sessions/sweep-cases.js'
+import { updateCases } from './sessions/update-cases.js'
 import { userCases } from './sessions/user-cases.js'
+import { userDeletionCases } from './sessions/user-deletion-cases.js'
 
 export { type DeviceCodeContractOptions, deviceCodeStoreContract } from './device-codes/contract.js'
+export { type SignedInUser, type SignInAsOptions, signInAs } from './sign-in-as.js'
 
 type Capabilities = ActivityRecorder &
   SessionLister &
   ExpiredSessionSweeper &
   AllSessionsDeleter &
   MetadataSessionsDeleter &
-  SchemaChecker
+  SchemaChecker &
+  SessionUpdater &
+  UserDeleter
 
 /** The name of a store's optional method. */
 export type StoreCapability = keyof Capabilities
@@ -52,6 +59,8 @@ const capabilityCases: Readonly<Record<StoreCapability, ContractCases<Capabiliti
   deleteAllSessions: deleteAllCases,
   deleteSessionsByMetadata: metadataCases,
   checkSchema: schemaCases,
+  updateSession: updateCases,
+  deleteUser: userDeletionCases,
 }
 const allCapabilities = Object.keys(capabilityCases) as StoreCapability[]
 

@@ -59,7 +59,7 @@ t.test('session fixation', async (t) => {
     }
     t.equal(tokens.size, 50)
     for (const token of tokens) {
-      t.match(token, /^[\w-]{43}$/)
+      t.match(token, /^[\w-]{22}\.[\w-]{43}$/)
       t.equal(await site.userOf(cookieOf(token)), lines[0] === cookieOf(token) ? 'ada' : null)
     }
   })

@@ -22,13 +22,17 @@ export interface CredentialKind {
 
 type Kinds = Readonly<Record<string, CredentialKind>>
 
+/** The dot between id and secret stays: without it nothing is shaped like a token. */
 function replaceAt(text: string, at: number, by: (character: string) => string): string {
-  return text.slice(0, at) + by(text.charAt(at)) + text.slice(at + 1)
+  const place = text.charAt(at) === '.' ? at + 1 : at
+  return text.slice(0, place) + by(text.charAt(place)) + text.slice(place + 1)
 }
 
 const another = (character: string): string => (character === 'A' ? 'B' : 'A')
 const percent = (character: string): string => `%${character.charCodeAt(0).toString(16)}`
 const hashOf = (text: string): string => createHash('sha256').update(text).digest('base64url')
+const idOf = (token: string): string => token.slice(0, 22)
+const secretOf = (token: string): string => token.slice(23)
 
 /** The cookie with this value. */
 function value(means: Meaning, of: (given: Material) => string): CredentialKind {
@@ -64,15 +68,32 @@ export const cookieKinds: Kinds = {
     'dead',
     ({ live, dead }) => `Cookie: ${name}=${dead}; ${name}=${live}`,
   ),
-  'the id of a session': value('dead', ({ live }) => hashOf(live)),
-  'a token that nobody has': value('dead', ({ noise, at }) => hashOf(`${noise}${at}`)),
+  'the id of a session': value('absent', ({ live }) => idOf(live)),
+  'the secret of a session': value('absent', ({ live }) => secretOf(live)),
+  'the id of a session and a guess': value('dead', ({ live, noise }) => `${idOf(live)}.${hashOf(noise)}`),
+  'the id of a session and an old secret': value(
+    'dead',
+    ({ live, dead }) => `${idOf(live)}.${secretOf(dead)}`,
+  ),
+  'the id of a session and the hash of its secret': value(
+    'dead',
+    ({ live }) => `${idOf(live)}.${hashOf(`session:${secretOf(live)}`)}`,
+  ),
+  'another id and the secret of a session': value(
+    'dead',
+    ({ live, dead }) => `${idOf(dead)}.${secretOf(live)}`,
+  ),
+  'a token that nobody has': value(
+    'dead',
+    ({ noise, at }) => `${idOf(hashOf(`${at}`))}.${hashOf(`${noise}${at}`)}`,
+  ),
   'a token with another character': value('dead', ({ live, at }) => replaceAt(live, at, another)),
   'a token of the same bytes, spelt otherwise': value('dead', ({ live }) => {
     // The last character holds four bits of the token, and two that mean nothing.
     const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
-    return replaceAt(live, 42, (last) => alphabet.charAt(alphabet.indexOf(last) ^ 1))
+    return replaceAt(live, 65, (last) => alphabet.charAt(alphabet.indexOf(last) ^ 1))
   }),
-  'a token in reverse': value('dead', ({ live }) => [...live].reverse().join('')),
+  'a token in reverse': value('absent', ({ live }) => [...live].reverse().join('')),
   'something malformed before a session': line(
     'absent',
     ({ live, noise }) => `Cookie: ${name}=!${noise}; ${name}=${live}`,
@@ -122,8 +143,12 @@ export const bearerKinds: Kinds = {
   'a bearer, shouted': bearer('live', ({ live }) => `BEARER ${live}`),
   'a bearer after blanks': bearer('live', ({ live }) => ` Bearer   ${live}\t`),
   'an ended bearer': bearer('dead', ({ dead }) => `Bearer ${dead}`),
-  'the id as bearer': bearer('dead', ({ live }) => `Bearer ${hashOf(live)}`),
-  'a bearer that nobody has': bearer('dead', ({ noise }) => `Bearer ${hashOf(noise)}`),
+  'the id as bearer': bearer('absent', ({ live }) => `Bearer ${idOf(live)}`),
+  'the id and a guess as bearer': bearer(
+    'dead',
+    ({ live, noise }) => `Bearer ${idOf(live)}.${hashOf(noise)}`,
+  ),
+  'a bearer that nobody has': bearer('dead', ({ noise }) => `Bearer ${idOf(hashOf(noise))}.${hashOf(noise)}`),
   'a bearer with another character': bearer(
     'dead',
     ({ live, at }) => `Bearer ${replaceAt(live, at, another)}`,
@@ -318,7 +343,7 @@ const parts = {
   cookieDevice: fc.nat(11),
   bearerDevice: fc.nat(11),
   deadToken: fc.nat(23),
-  at: fc.nat(42),
+  at: fc.nat(65),
   noise,
 }
 

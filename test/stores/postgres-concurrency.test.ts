@@ -1,7 +1,7 @@
 import t from 'tap'
 import { PostgresStore } from '../../lib/stores/postgres/index.js'
 import { later, minute, newSession, newSessions } from '../../lib/testing/fixtures.js'
-import type { Session } from '../../types/session.js'
+import type { SessionRecord } from '../../types/store.js'
 import { type Fixture, freshStore, insertSessions, untilWaiting } from '../tools/postgres-fixtures.js'
 import { type PostgresServer, startPostgres } from '../tools/postgres-server.js'
 
@@ -10,7 +10,7 @@ const rounds = Number(process.env.DEADLOCK_ROUNDS ?? 12)
 const count = 10_000
 const batchSize = 5_000
 
-async function flush(store: PostgresStore, sessions: readonly Session[], ms: number): Promise<number> {
+async function flush(store: PostgresStore, sessions: readonly SessionRecord[], ms: number): Promise<number> {
   let moved = 0
   for (let from = 0; from < sessions.length; from += batchSize) {
     const batch = sessions.slice(from, from + batchSize)
@@ -21,7 +21,10 @@ async function flush(store: PostgresStore, sessions: readonly Session[], ms: num
   return moved
 }
 
-async function timesOf({ pool, sessions }: Fixture, given: readonly Session[]): Promise<Map<string, Date>> {
+async function timesOf(
+  { pool, sessions }: Fixture,
+  given: readonly SessionRecord[],
+): Promise<Map<string, Date>> {
   const { rows } = await pool.query(`SELECT id, last_activity_at FROM ${sessions} WHERE id = ANY ($1)`, [
     given.map(({ id }) => id),
   ])
@@ -45,11 +48,11 @@ function concurrencyTests(server: PostgresServer): void {
         each.map(({ id }) => id),
       ])
     }
-    const before = later((sessions[0] as Session).lastActivityAt, -24 * 60 * minute)
+    const before = later((sessions[0] as SessionRecord).lastActivityAt, -24 * 60 * minute)
 
     for (let round = 0; round < rounds; round++) {
       const all = [...sessions, ...leavers.slice(round).flat(), ...subjects.slice(round).flat()]
-      await insertSessions(fixture, expired[round] as Session[])
+      await insertSessions(fixture, expired[round] as SessionRecord[])
       const results = await Promise.all([
         flush(fixture.store, all, round * 2_000 + 1_000),
         flush(other, all.toReversed(), round * 2_000 + 2_000),
@@ -91,7 +94,10 @@ function concurrencyTests(server: PostgresServer): void {
           other.deleteAllSessions(),
           fixture.store.deleteAllSessions(),
           other.deleteUserSessions('user'),
-          fixture.store.deleteExpiredSessions(later((sessions[0] as Session).absoluteDeadline, minute), 500),
+          fixture.store.deleteExpiredSessions(
+            later((sessions[0] as SessionRecord).absoluteDeadline, minute),
+            500,
+          ),
         ])
         t.equal((await fixture.pool.query(`SELECT FROM ${fixture.sessions}`)).rowCount, 0)
       }
@@ -104,7 +110,12 @@ function concurrencyTests(server: PostgresServer): void {
     async (t) => {
       const fixture = await freshStore(t, server)
       const { pool, sessions, store } = fixture
-      const [moved, overtaken, deleted, untouched] = newSessions(4) as [Session, Session, Session, Session]
+      const [moved, overtaken, deleted, untouched] = newSessions(4) as [
+        SessionRecord,
+        SessionRecord,
+        SessionRecord,
+        SessionRecord,
+      ]
       const all = [moved, overtaken, deleted, untouched]
       await insertSessions(fixture, all)
       const client = await pool.connect()

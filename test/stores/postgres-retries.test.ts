@@ -2,7 +2,7 @@ import type pg from 'pg'
 import t from 'tap'
 import { PostgresStore } from '../../lib/stores/postgres/index.js'
 import { later, newSession, newSessions } from '../../lib/testing/fixtures.js'
-import type { Session } from '../../types/session.js'
+import type { SessionRecord } from '../../types/store.js'
 import { freshStore, insertSessions } from '../tools/postgres-fixtures.js'
 import { type PostgresServer, startPostgres } from '../tools/postgres-server.js'
 
@@ -23,7 +23,7 @@ function retryTests(server: PostgresServer): void {
     const { pool, store, sessions: table, schema } = fixture
     const sessions = newSessions(1_500)
     await insertSessions(fixture, sessions)
-    const kept = sessions[0] as Session
+    const kept = sessions[0] as SessionRecord
     await pool.query(`
       CREATE FUNCTION ${schema}.keep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
       CREATE TRIGGER keep BEFORE UPDATE ON ${table} FOR EACH ROW WHEN (old.id = '${kept.id}')
@@ -51,7 +51,7 @@ function retryTests(server: PostgresServer): void {
       { length: 6 },
       () => new PostgresStore(fixture.pool, { schema: fixture.schema }),
     )
-    const first = sessions[0] as Session
+    const first = sessions[0] as SessionRecord
     for (let round = 1; round <= 5; round++) {
       const flushes = stores.map((store, node) => {
         const at = later(first.lastActivityAt, round * 60_000 + node)

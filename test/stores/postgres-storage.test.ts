@@ -10,7 +10,8 @@ import {
   newSession,
   newSessions,
 } from '../../lib/testing/fixtures.js'
-import type { Session, SessionMetadata } from '../../types/session.js'
+import type { SessionMetadata } from '../../types/session.js'
+import type { SessionRecord } from '../../types/store.js'
 import { freshStore, untilWaiting } from '../tools/postgres-fixtures.js'
 import { type PostgresServer, startPostgres } from '../tools/postgres-server.js'
 
@@ -78,7 +79,7 @@ function storageTests(server: PostgresServer): void {
       async (t) => {
         const { pool, store, sessions } = await freshStore(t, server, { options })
         const [found, ...broken] = newSessions(6, { metadata: { oidc_sub: 'ada', device: 'phone' } })
-        for (const session of [found as Session, ...broken]) await store.createSession(session)
+        for (const session of [found as SessionRecord, ...broken]) await store.createSession(session)
         const texts = ['[]', '"oidc_sub"', '{"oidc_sub":{}}', '{"oidc_sub":1}', '{"note":"\\ud800"}']
         for (const [i, text] of texts.entries()) {
           await pool.query(`UPDATE ${sessions} SET metadata = $1::json WHERE id = $2`, [text, broken[i]?.id])
@@ -91,7 +92,7 @@ function storageTests(server: PostgresServer): void {
         ]
         for (const pairs of absent) t.strictSame(await store.deleteSessionsByMetadata(pairs), [])
         t.strictSame(await store.deleteSessionsByMetadata({ oidc_sub: 'ada' }), [found?.id])
-        await store.createSession(found as Session)
+        await store.createSession(found as SessionRecord)
         t.strictSame(await store.deleteSessionsByMetadata({ device: 'phone' }), [found?.id])
         t.equal(await store.deleteUserSessions('user'), 5)
       },
@@ -207,7 +208,7 @@ function storageTests(server: PostgresServer): void {
 
   t.test('a sweep does not wait for a session that somebody writes', async (t) => {
     const { pool, store, sessions } = await freshStore(t, server)
-    const [held, free] = newSessions(2, { age: 10 * hour }) as [Session, Session]
+    const [held, free] = newSessions(2, { age: 10 * hour }) as [SessionRecord, SessionRecord]
     for (const session of [held, free]) await store.createSession(session)
     const client = await pool.connect()
     await client.query('BEGIN')

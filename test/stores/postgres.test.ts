@@ -22,6 +22,8 @@ if (server !== null) {
       'deleteExpiredSessions',
       'deleteAllSessions',
       'deleteSessionsByMetadata',
+      'updateSession',
+      'deleteUser',
       'checkSchema',
     ],
     createStore,

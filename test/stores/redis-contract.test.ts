@@ -15,6 +15,8 @@ function contract(t: Test, client: RedisStoreClient): void {
       'listUserSessions',
       'deleteAllSessions',
       'deleteSessionsByMetadata',
+      'updateSession',
+      'deleteUser',
     ],
     createStore,
   })

@@ -4,7 +4,7 @@ import Fastify, { type FastifyInstance } from 'fastify'
 import { Cluster, Redis } from 'ioredis'
 import { createClient, createCluster } from 'redis'
 import t, { type Test } from 'tap'
-import gosesh, { type Session } from '../../lib/index.js'
+import gosesh, { type SessionRecord } from '../../lib/index.js'
 import { RedisStore, type RedisStoreClient } from '../../lib/stores/redis/index.js'
 import { assertKept, decisionOf, newDeviceCode } from '../../lib/testing/device-codes/fixtures.js'
 import { later, newSession, newSessions } from '../../lib/testing/fixtures.js'
@@ -31,7 +31,7 @@ const nodeRedisOptions = {
 const persistent = { appendonly: 'yes', appendfsync: 'always' }
 
 /** Every call of the store fails with its code, and none waits for longer than 5 seconds. */
-async function assertUnavailable(t: Test, store: RedisStore, session: Session): Promise<void> {
+async function assertUnavailable(t: Test, store: RedisStore, session: SessionRecord): Promise<void> {
   const start = Date.now()
   const code = newDeviceCode()
   const calls: Record<string, Promise<unknown>> = {
@@ -40,9 +40,9 @@ async function assertUnavailable(t: Test, store: RedisStore, session: Session): 
     getSession: store.getSession(session.id),
     extendSession: store.extendSession(session.id, session),
     deleteSession: store.deleteSession(session.id),
-    deleteUserSessions: store.deleteUserSessions(session.userId),
+    deleteUserSessions: store.deleteUserSessions(String(session.userId)),
     batchRecordActivity: store.batchRecordActivity(new Map([[session.id, new Date()]])),
-    listUserSessions: store.listUserSessions(session.userId),
+    listUserSessions: store.listUserSessions(String(session.userId)),
     deleteAllSessions: store.deleteAllSessions(),
     deleteSessionsByMetadata: store.deleteSessionsByMetadata({ oidc_sub: 'ada' }),
     createDeviceCode: store.deviceCodes.createDeviceCode(code),

@@ -1,7 +1,7 @@
 import { Redis } from 'ioredis'
 import t from 'tap'
 import { userIdOf } from '../../lib/core/user-id.js'
-import type { Session } from '../../lib/index.js'
+import type { SessionRecord } from '../../lib/index.js'
 import { type IoredisClient, RedisStore } from '../../lib/stores/redis/index.js'
 import { activeAt, later, newSession, newSessions } from '../../lib/testing/fixtures.js'
 import { eventually, hasRedis, onlyKey, startRedis } from '../tools/redis-server.js'
@@ -10,7 +10,7 @@ const unavailable = { code: 'GOSESH_ERR_STORE_UNAVAILABLE', statusCode: 503 }
 const defaultGrace = 300_000
 
 /** Where the store lets a session expire. */
-function expiryOf(session: Session, grace = defaultGrace): number {
+function expiryOf(session: SessionRecord, grace = defaultGrace): number {
   return Math.min(session.idleDeadline?.getTime() ?? Infinity, session.absoluteDeadline.getTime()) + grace
 }
 
@@ -49,7 +49,7 @@ if (hasRedis(t)) {
       await store.deleteSession(session.id)
     }
     await store.deleteUserSessions('b', { except: sessions[99]?.id })
-    await t.rejects(store.createSession({ ...(sessions[99] as Session), userId: 'c' }))
+    await t.rejects(store.createSession({ ...(sessions[99] as SessionRecord), userId: 'c' }))
     await store.listUserSessions('user')
     const keys = await redis.keys('*')
     const lasting: string[] = []
@@ -121,7 +121,7 @@ if (hasRedis(t)) {
 
   t.test('expiry: the index lasts as long as the last of its sessions', async (t) => {
     const store = new RedisStore(redis, { grace: 1_000 })
-    const hours = (n: number): Session => newSession({ absoluteTimeout: n * 3_600_000 })
+    const hours = (n: number): SessionRecord => newSession({ absoluteTimeout: n * 3_600_000 })
     const [short, long] = [hours(2), hours(48)]
     await store.createSession(short)
     const index = await onlyKey(redis, 'gosesh:user-sessions:')
@@ -143,7 +143,7 @@ if (hasRedis(t)) {
 
   t.test('index: a listing removes ids whose sessions are gone, but not one under creation', async (t) => {
     const store = new RedisStore(redis)
-    const [live, gone, pending] = newSessions(3) as [Session, Session, Session]
+    const [live, gone, pending] = newSessions(3) as [SessionRecord, SessionRecord, SessionRecord]
     await store.createSession(live)
     await store.createSession(gone)
     const index = await onlyKey(redis, 'gosesh:user-sessions:')
@@ -228,7 +228,7 @@ if (hasRedis(t)) {
 
   t.test('index: an entry that cannot be removed fails neither a sign-out nor a listing', async (t) => {
     const store = new RedisStore(redis)
-    const [first, second] = newSessions(2) as [Session, Session]
+    const [first, second] = newSessions(2) as [SessionRecord, SessionRecord]
     await store.createSession(first)
     await store.createSession(second)
     let calls = 0

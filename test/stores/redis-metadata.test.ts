@@ -1,6 +1,6 @@
 import { Redis } from 'ioredis'
 import t from 'tap'
-import type { Session } from '../../lib/index.js'
+import type { SessionRecord } from '../../lib/index.js'
 import { RedisStore } from '../../lib/stores/redis/index.js'
 import { later, newSession, newSessions } from '../../lib/testing/fixtures.js'
 import { eventually, hasRedis, onlyKey, startRedis } from '../tools/redis-server.js'
@@ -68,7 +68,7 @@ if (hasRedis(t)) {
 
   t.test('a session is in the index of each of its facts, which expires with the last of them', async (t) => {
     const store = new RedisStore(redis, { grace: 1_000 })
-    const hours = (n: number): Session =>
+    const hours = (n: number): SessionRecord =>
       newSession({ absoluteTimeout: n * 3_600_000, metadata: { oidc_sub: 'ada' } })
     const [first, second, third] = [hours(2), hours(48), hours(3)]
     await store.createSession(first)
@@ -86,7 +86,7 @@ if (hasRedis(t)) {
   t.test('deleting a session leaves no entry of it behind', async (t) => {
     const store = new RedisStore(redis)
     const metadata = { oidc_sub: 'ada', oidc_sid: '1' }
-    const [first, second] = newSessions(2, { metadata }) as [Session, Session]
+    const [first, second] = newSessions(2, { metadata }) as [SessionRecord, SessionRecord]
     await store.createSession(first)
     await store.createSession(second)
     await store.deleteSession(first.id)
@@ -128,9 +128,14 @@ if (hasRedis(t)) {
 
   t.test('an entry whose session is gone, or is none, keeps no other from being found', async (t) => {
     const store = new RedisStore(redis)
-    const sessions = newSessions(4, { metadata: { oidc_sub: 'ada' } }) as [Session, Session, Session, Session]
+    const sessions = newSessions(4, { metadata: { oidc_sub: 'ada' } }) as [
+      SessionRecord,
+      SessionRecord,
+      SessionRecord,
+      SessionRecord,
+    ]
     for (const session of sessions) await store.createSession(session)
-    const key = (session: Session): string => `gosesh:session:{${session.id}}`
+    const key = (session: SessionRecord): string => `gosesh:session:{${session.id}}`
     await redis.del(key(sessions[0]))
     await redis.set(key(sessions[1]), 'x')
     await redis.del(key(sessions[2]))
@@ -169,7 +174,7 @@ if (hasRedis(t)) {
     for (const key of keys) t.ok((await redis.pttl(key)) > 0, key)
     t.same(await store.deleteSessionsByMetadata({ oidc_sub: 'ada' }), [])
     await eventually('a session that begins now is found', async () => {
-      await store.createSession(sessions[0] as Session)
+      await store.createSession(sessions[0] as SessionRecord)
       return (await store.deleteSessionsByMetadata({ oidc_sub: 'ada' })).length === 1
     })
   })

@@ -3,7 +3,7 @@ import { Cluster } from 'ioredis'
 import t, { type Test } from 'tap'
 import { type IoredisCluster, RedisStore } from '../../lib/stores/redis/index.js'
 import { newSession } from '../../lib/testing/fixtures.js'
-import type { Session } from '../../types/session.js'
+import type { SessionRecord } from '../../types/store.js'
 import { hasRedis, type RedisServer, startRedisCluster } from '../tools/redis-server.js'
 
 /** Moves the slot of a key, and all keys in it, as a reshard does. */
@@ -18,7 +18,7 @@ async function moveSlotOf(key: string, from: RedisServer, to: RedisServer): Prom
 }
 
 /** A session that lies on the server, as does the index of its user; with both keys. */
-async function sessionOn(server: RedisServer, store: RedisStore): Promise<[Session, string[]]> {
+async function sessionOn(server: RedisServer, store: RedisStore): Promise<[SessionRecord, string[]]> {
   for (let user = 0; ; user++) {
     const session = newSession({ userId: `user-${user}` })
     await store.createSession(session)

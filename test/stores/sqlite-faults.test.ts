@@ -6,7 +6,7 @@ import t from 'tap'
 import { type SqliteDatabase, SqliteStore, type SqliteValue } from '../../lib/stores/sqlite/index.js'
 import type { Reserve } from '../../lib/stores/sqlite/reserve.js'
 import { hour, newSession, newSessions } from '../../lib/testing/fixtures.js'
-import type { Session } from '../../types/session.js'
+import type { SessionRecord } from '../../types/store.js'
 
 t.test('a sweep passes over what cannot be deleted, and ends', async (t) => {
   const database = new LibsqlDatabase(join(t.testdir(), 'sessions.db'))
@@ -15,7 +15,7 @@ t.test('a sweep passes over what cannot be deleted, and ends', async (t) => {
   await store.migrate()
   // Whether by id or by the order of sign-ins, it comes first.
   const sessions = newSessions(4, { age: 2 * hour }).sort((a, b) => (a.id < b.id ? -1 : 1))
-  const [kept, ...expired] = sessions as [Session, ...Session[]]
+  const [kept, ...expired] = sessions as [SessionRecord, ...SessionRecord[]]
   for (const session of [kept, ...expired]) await store.createSession(session)
   database.exec(`
     CREATE TRIGGER keep BEFORE DELETE ON gosesh_sessions WHEN old.id = '${kept.id}'
@@ -74,7 +74,7 @@ t.test('a reserve on the disk is given up so that sessions can be ended, and the
   const store = new SqliteStore(fullDisk(database, /DELETE/, 1))
   await store.migrate()
   t.notOk(existsSync(`${file}-reserve`), 'not before somebody signs in')
-  const [first, second] = newSessions(2) as [Session, Session]
+  const [first, second] = newSessions(2) as [SessionRecord, SessionRecord]
   await store.createSession(first)
   const { size, mode } = statSync(`${file}-reserve`)
   t.equal(size, 2 * 1024 * 1024)

@@ -6,7 +6,8 @@ import { type SqliteDatabase, SqliteStore, type SqliteStoreOptions } from '../..
 import { decisionOf, newDeviceCode } from '../../lib/testing/device-codes/fixtures.js'
 import { newSession } from '../../lib/testing/fixtures.js'
 import type { DeviceCode } from '../../types/device-code.js'
-import type { Session, SessionId } from '../../types/session.js'
+import type { SessionId } from '../../types/session.js'
+import type { SessionRecord } from '../../types/store.js'
 
 export type OpenDatabase = SqliteDatabase & { readonly isOpen?: boolean; close(): unknown }
 export type Open = (path: string) => OpenDatabase
@@ -78,14 +79,14 @@ export function tablesOf(database: SqliteDatabase): string[] {
   return (rows as { name: string }[]).map(({ name }) => name).filter((name) => !name.startsWith('sqlite_'))
 }
 
-export function batchOf(sessions: readonly Session[]): Map<SessionId, Date> {
+export function batchOf(sessions: readonly SessionRecord[]): Map<SessionId, Date> {
   return new Map(sessions.map(({ id, lastActivityAt }) => [id, lastActivityAt]))
 }
 
 /** One call of every method that reaches the database. */
 export function everyCall(
   store: SqliteStore,
-  session: Session = newSession(),
+  session: SessionRecord = newSession(),
   code: DeviceCode = newDeviceCode(),
 ): Record<string, () => Promise<unknown>> {
   return {
@@ -105,9 +106,9 @@ export function everyCall(
     getSession: () => store.getSession(session.id),
     extendSession: () => store.extendSession(session.id, session),
     deleteSession: () => store.deleteSession(session.id),
-    deleteUserSessions: () => store.deleteUserSessions(session.userId),
+    deleteUserSessions: () => store.deleteUserSessions(String(session.userId)),
     batchRecordActivity: () => store.batchRecordActivity(batchOf([session])),
-    listUserSessions: () => store.listUserSessions(session.userId),
+    listUserSessions: () => store.listUserSessions(String(session.userId)),
     deleteExpiredSessions: () => store.deleteExpiredSessions(new Date(), 100),
     deleteAllSessions: () => store.deleteAllSessions(),
   }

@@ -6,7 +6,7 @@ import LibsqlDatabase from 'libsql'
 import t, { type Test } from 'tap'
 import { SqliteStore } from '../../lib/stores/sqlite/index.js'
 import { later, minute, newSession } from '../../lib/testing/fixtures.js'
-import type { Session } from '../../types/session.js'
+import type { SessionRecord } from '../../types/store.js'
 
 const howTo = 'These tests mount a small tmpfs, which takes Linux and root: run them in a container.'
 const unavailable = { code: 'GOSESH_ERR_STORE_UNAVAILABLE', statusCode: 503 }
@@ -55,13 +55,13 @@ function fill(folder: string): void {
   }
 }
 
-function bigSession(number: number): Session {
+function bigSession(number: number): SessionRecord {
   return newSession({ userId: `user-${number % 100}`, metadata: { note: 'x'.repeat(2_000) } })
 }
 
 /** Signs in `count` times, or until that fails. */
-async function signInMany(store: SqliteStore, count: number): Promise<Session[]> {
-  const sessions: Session[] = []
+async function signInMany(store: SqliteStore, count: number): Promise<SessionRecord[]> {
+  const sessions: SessionRecord[] = []
   try {
     while (sessions.length < count) {
       const session = bigSession(sessions.length)
@@ -75,8 +75,18 @@ async function signInMany(store: SqliteStore, count: number): Promise<Session[]>
 }
 
 /** Requests, sign-outs and flushes go on, sign-ins do not. */
-async function judgeFullDisk(t: Test, store: SqliteStore, folder: string, given: Session[]): Promise<void> {
-  const [first, second, third, ...rest] = given as [Session, Session, Session, ...Session[]]
+async function judgeFullDisk(
+  t: Test,
+  store: SqliteStore,
+  folder: string,
+  given: SessionRecord[],
+): Promise<void> {
+  const [first, second, third, ...rest] = given as [
+    SessionRecord,
+    SessionRecord,
+    SessionRecord,
+    ...SessionRecord[],
+  ]
   t.equal(await store.deleteSession(first.id), true, 'a session is ended')
   t.equal(await store.getSession(first.id), null)
   t.not(await store.getSession(second.id), null, 'others are read')

@@ -4,7 +4,7 @@ import { SqliteStore } from '../../lib/stores/sqlite/index.js'
 import { sqliteIndexedFact } from '../../lib/stores/sqlite/migrations.js'
 import { newDeviceCode } from '../../lib/testing/device-codes/fixtures.js'
 import { newSession, newSessions } from '../../lib/testing/fixtures.js'
-import type { Session } from '../../types/session.js'
+import type { SessionRecord } from '../../types/store.js'
 import { makeStore, rejection, watch } from './sqlite-fixtures.js'
 
 t.test('metadata that was changed by hand is unreadable, and not quoted', async (t) => {
@@ -22,7 +22,7 @@ t.test('metadata that was changed by hand is unreadable, and not quoted', async 
 t.test('metadata that was changed by hand keeps no other session from being found', async (t) => {
   const { store, database } = await makeStore(t)
   const [found, ...broken] = newSessions(6, { metadata: { oidc_sub: 'ada', device: 'phone' } })
-  for (const session of [found as Session, ...broken]) await store.createSession(session)
+  for (const session of [found as SessionRecord, ...broken]) await store.createSession(session)
   for (const [i, metadata] of [
     '{"oidc_sub":"ada"',
     '[]',

@@ -115,8 +115,9 @@ t.test('a schema with fewer parts is brought to this version, its sessions kept 
   ] as const) {
     database
       .prepare(
-        `INSERT INTO gosesh_sessions (id, user_id, created_at, last_activity_at, absolute_deadline, metadata)
-        VALUES (?, ?, 0, 0, 0, ?)`,
+        `INSERT INTO gosesh_sessions (id, user_id, created_at, last_activity_at, absolute_deadline, metadata,
+          secret_hash, version, authenticated_at, absolute_timeout, persistent, device_bound)
+        VALUES (?, ?, 0, 0, 0, ?, 'hash', 1, 0, 1, 1, 0)`,
       )
       .run(id, userId, metadata)
   }

@@ -3,7 +3,7 @@ import t from 'tap'
 import { GoseshError } from '../../lib/core/errors.js'
 import { type SqliteDatabase, SqliteStore } from '../../lib/stores/sqlite/index.js'
 import { activeAt, hour, later, minute, newSession, newSessions } from '../../lib/testing/fixtures.js'
-import type { Session } from '../../types/session.js'
+import type { SessionRecord } from '../../types/store.js'
 import { batchOf, connect, everyCall, intercept, makeStore, rejection, watch } from './sqlite-fixtures.js'
 
 /** Fills the table without the store: `count` sessions of one user that ended at `deadline`, or are without limit. */
@@ -11,8 +11,9 @@ function fill(database: SqliteDatabase, count: number, deadline: number): void {
   database
     .prepare(
       `WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
-      INSERT INTO gosesh_sessions (id, user_id, created_at, last_activity_at, absolute_deadline)
-      SELECT 'filler-' || ? || '-' || i, 'filler', 0, 0, ? FROM n WHERE i > 0`,
+      INSERT INTO gosesh_sessions (id, user_id, created_at, last_activity_at, absolute_deadline,
+        secret_hash, version, authenticated_at, absolute_timeout, persistent, device_bound)
+      SELECT 'filler-' || ? || '-' || i, 'filler', 0, 0, ?, 'hash', 1, 0, 1, 1, 0 FROM n WHERE i > 0`,
     )
     .run(count, deadline, deadline)
 }
@@ -161,7 +162,7 @@ t.test('a sweep that meets its limit after it came around goes on from there', a
 
 t.test('the sweep spares a session that is extended between being found and being deleted', async (t) => {
   const { store, database } = await makeStore(t)
-  const [extended, ...expired] = newSessions(4, { age: 2 * hour }) as [Session, ...Session[]]
+  const [extended, ...expired] = newSessions(4, { age: 2 * hour }) as [SessionRecord, ...SessionRecord[]]
   for (const session of [extended, ...expired]) await store.createSession(session)
   const other = connect(t)
   const extension = 'UPDATE gosesh_sessions SET last_activity_at = ?, idle_deadline = ? WHERE id = ?'

@@ -58,6 +58,8 @@ for (const { name, open, remedy } of drivers) {
         'deleteExpiredSessions',
         'deleteAllSessions',
         'deleteSessionsByMetadata',
+        'updateSession',
+        'deleteUser',
         'checkSchema',
       ],
       createStore,

@@ -100,7 +100,7 @@ t.test('the commands to try say what the README says they do', async (t) => {
       await writeFile(`${home}/gosesh-example/${encodeURIComponent(url)}.token`, token)
       continue
     }
-    const answer = (await run(command)).replace(/[\w-]{35}(?=")|(?<=At":")[^"]+/g, '…')
+    const answer = (await run(command)).replace(/(?<="id":"[\w-]{8})[\w-]{14}(?=")|(?<=At":")[^"]+/g, '…')
     t.ok(
       answer.replace(/(?<="id":")[\w-]{8}/, 'AK32Yq8i').startsWith(says.replace(/ …$/, '')),
       `${command}: ${answer}`,

@@ -4,9 +4,17 @@ import Fastify, {
   type LightMyRequestResponse,
 } from 'fastify'
 import type { Test } from 'tap'
-import gosesh, { type GoseshOptions, type Session, type SignInOptions } from '../../lib/index.js'
+import gosesh, {
+  type GoseshOptions,
+  type ReplyReauthenticateOptions,
+  type Session,
+  type SignInOptions,
+} from '../../lib/index.js'
 
 /** An application with the usual routes, closed after the test. */
+/** Shaped like a token, and no session's. */
+export const unknownToken: string = `${'x'.repeat(22)}.${'x'.repeat(43)}`
+
 export function buildApp(
   t: Test,
   options: GoseshOptions = {},
@@ -32,6 +40,9 @@ export function addRoutes(app: FastifyInstance): void {
     await reply.signOut({ everywhere: true })
     return { done: true }
   })
+  app.post<{ Body: ReplyReauthenticateOptions | null }>('/confirm', async (request, reply) =>
+    reply.reauthenticate(request.body ?? {}),
+  )
   app.get('/whoami', async (request) => ({ session: request.session }))
   app.get('/me', { config: { session: { required: true } } }, async (request) => request.requireSession())
   app.get('/poll', { config: { session: { activity: false } } }, async (request) => ({

@@ -4,7 +4,7 @@ import type pg from 'pg'
 import type { Test } from 'tap'
 import { PostgresStore, type PostgresStoreOptions } from '../../lib/stores/postgres/index.js'
 import { quoteIdentifier } from '../../lib/stores/postgres/tables.js'
-import type { Session } from '../../types/session.js'
+import type { SessionRecord } from '../../types/store.js'
 import type { PostgresServer } from './postgres-server.js'
 
 export interface Fixture {
@@ -36,14 +36,16 @@ export async function freshStore(
 /** Inserts sessions by one statement, which a store has no reason to do. */
 export async function insertSessions(
   { pool, sessions: table }: Fixture,
-  given: readonly Session[],
+  given: readonly SessionRecord[],
 ): Promise<void> {
   const iso = (date: Date | null): string | null => date?.toISOString() ?? null
   await pool.query(
     `INSERT INTO ${table}
-       (id, user_id, created_at, last_activity_at, absolute_deadline, idle_deadline, idle_timeout)
-     SELECT * FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[],
-                          $6::timestamptz[], $7::bigint[])`,
+       (id, user_id, created_at, last_activity_at, absolute_deadline, idle_deadline, idle_timeout,
+        authenticated_at, absolute_timeout, secret_hash, version, persistent, device_bound)
+     SELECT *, 1, true, false
+     FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[],
+                 $6::timestamptz[], $7::bigint[], $8::timestamptz[], $9::bigint[], $10::text[])`,
     [
       given.map(({ id }) => id),
       given.map(({ userId }) => userId),
@@ -52,6 +54,9 @@ export async function insertSessions(
       given.map(({ absoluteDeadline }) => iso(absoluteDeadline)),
       given.map(({ idleDeadline }) => iso(idleDeadline)),
       given.map(({ idleTimeout }) => idleTimeout),
+      given.map(({ authenticatedAt }) => iso(authenticatedAt)),
+      given.map(({ absoluteTimeout }) => absoluteTimeout),
+      given.map(({ secretHash }) => secretHash),
     ],
   )
 }

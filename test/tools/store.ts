@@ -13,6 +13,8 @@ const sessionMethods = [
   'deleteExpiredSessions',
   'deleteAllSessions',
   'deleteSessionsByMetadata',
+  'updateSession',
+  'deleteUser',
 ] as const satisfies readonly (keyof MemoryStore)[]
 
 type Method = (typeof sessionMethods)[number] | (typeof deviceCodeMethods)[number]
@@ -34,6 +36,7 @@ export class WatchedStore extends MemoryStore {
   #watch<M extends Method>(target: Record<M, unknown>, method: M): void {
     const original = target[method] as (...args: unknown[]) => Promise<unknown>
     Object.defineProperty(target, method, {
+      configurable: true,
       value: (...args: unknown[]) => {
         this.calls.push({ method, args })
         const proceed = (): Promise<unknown> => original.apply(target, args)

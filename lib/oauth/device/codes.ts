@@ -1,6 +1,6 @@
 import { hash, randomInt } from 'node:crypto'
 import type { DeviceCodeId, UserCodeId } from '../../../types/device-code.js'
-import { createToken, isSessionToken } from '../../core/token.js'
+import { createSecret, isSecret } from '../../core/token.js'
 
 /** RFC 8628, section 6.1: no vowels, so no words, and nothing that is read as something else. */
 const alphabet = 'BCDFGHJKLMNPQRSTVWXZ'
@@ -28,17 +28,17 @@ export function showUserCode(code: string): string {
 
 /** The secret that the device holds: 256 random bits. */
 export function createDeviceCode(): string {
-  return createToken()
+  return createSecret()
 }
 
 /** The id under which a device code is kept; `null` for what is shaped like none. */
 export function deviceCodeId(code: string): DeviceCodeId | null {
-  return isSessionToken(code) ? (hash('sha256', code, 'base64url') as DeviceCodeId) : null
+  return isSecret(code) ? (hash('sha256', code, 'base64url') as DeviceCodeId) : null
 }
 
 /** True for what is shaped like the id of a device code. */
 export function isDeviceCodeId(id: string): id is DeviceCodeId {
-  return isSessionToken(id)
+  return isSecret(id)
 }
 
 /** The id under which a normalised user code is kept. */

@@ -115,15 +115,19 @@ export class DeviceAuthorization {
   /** The device's session carries on its approver's sign-in, so that approving never makes a sign-in last longer. */
   async #createSession(
     code: DeviceCode,
-    { userId, createdAt }: Session,
+    { userId, createdAt, authenticatedAt }: Session,
   ): Promise<{ session: Session; token: SessionToken } | DeviceError> {
     const { [placeKey]: _place, ...kept } = { ...code.metadata }
     const metadata = { ...kept, [codeKey]: code.id }
     const used = new GoseshError('GOSESH_ERR_OAUTH_USER_CODE')
     try {
-      return await this.#internals.createSession(userId, { createdAt, metadata }, async () => {
-        if (!(await this.#consume(code.id))) throw used
-      })
+      return await this.#internals.createSession(
+        userId,
+        { createdAt, authenticatedAt, metadata },
+        async () => {
+          if (!(await this.#consume(code.id))) throw used
+        },
+      )
     } catch (error) {
       if (error === used) return 'invalid_grant'
       const reason = (error as GoseshError).code

@@ -119,6 +119,17 @@ export class MemoryDeviceCodes implements DeviceCodeStore {
     return deleted
   }
 
+  /** Deletes the codes that this user approved. Returns true if there were any. */
+  deleteOfUser(userId: string): boolean {
+    let deleted = false
+    for (const stored of this.#byId.values()) {
+      if (stored.userId !== userId) continue
+      this.#delete(stored)
+      deleted = true
+    }
+    return deleted
+  }
+
   /** Codes expire in the order in which they came, so nothing past the first live one has to be looked at. */
   #makeRoom(now: number): void {
     for (const stored of this.#byId.values()) {

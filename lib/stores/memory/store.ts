@@ -1,15 +1,19 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { DeviceCodeStore } from '../../../types/device-code.js'
-import type { Session, SessionId, SessionMetadata } from '../../../types/session.js'
+import type { SessionId, SessionMetadata } from '../../../types/session.js'
 import type {
   ActivityRecorder,
   AllSessionsDeleter,
   DeviceCodeProvider,
   ExpiredSessionSweeper,
   MetadataSessionsDeleter,
+  SessionChanges,
   SessionExtension,
   SessionLister,
+  SessionRecord,
   SessionStore,
+  SessionUpdater,
+  UserDeleter,
 } from '../../../types/store.js'
 import { GoseshError } from '../../core/errors.js'
 import { userIdOf } from '../../core/user-id.js'
@@ -18,6 +22,7 @@ import { writeInTurns } from '../shared/in-turns.js'
 import { holdsPairs, keyAmong, type MetadataPair, pairsOf, parseIndexedMetadata } from '../shared/metadata.js'
 import { MemoryDeviceCodes } from './device-codes.js'
 import { IdIndex } from './id-index.js'
+import { change, copyOf, deadlineOf, type StoredSession, toRecord, toStored } from './stored-session.js'
 
 export interface MemoryStoreOptions {
   /** Sessions kept at most; past it `createSession` rejects with `GOSESH_ERR_STORE_FULL`. Default: 1,000,000. */
@@ -31,38 +36,10 @@ export interface MemoryStoreOptions {
   readonly indexedMetadata?: readonly string[] | undefined
 }
 
-/** A session as it is kept: times as numbers, so that nothing handed out can change it. */
-interface StoredSession {
-  readonly userId: string
-  readonly createdAt: number
-  readonly idleTimeout: number | null
-  readonly absoluteDeadline: number
-  readonly metadata: SessionMetadata | null
-  lastActivityAt: number
-  idleDeadline: number | null
-}
-
 /** Sessions of a batch of activity that are moved in one turn of the event loop. */
 const sessionsPerTurn = 1_000
 /** Sessions looked at in one turn of the event loop by a sweep. */
 const sweepStride = 10_000
-
-function toSession(id: SessionId, stored: StoredSession): Session {
-  return {
-    id,
-    userId: stored.userId,
-    createdAt: new Date(stored.createdAt),
-    lastActivityAt: new Date(stored.lastActivityAt),
-    idleTimeout: stored.idleTimeout,
-    idleDeadline: stored.idleDeadline === null ? null : new Date(stored.idleDeadline),
-    absoluteDeadline: new Date(stored.absoluteDeadline),
-    metadata: stored.metadata,
-  }
-}
-
-function deadlineOf(stored: StoredSession): number {
-  return Math.min(stored.idleDeadline ?? Number.POSITIVE_INFINITY, stored.absoluteDeadline)
-}
 
 /** What sessions with this fact are found under. Metadata has no NUL in it. */
 function indexText([key, value]: MetadataPair): string {
@@ -78,6 +55,8 @@ export class MemoryStore
     ExpiredSessionSweeper,
     AllSessionsDeleter,
     MetadataSessionsDeleter,
+    SessionUpdater,
+    UserDeleter,
     DeviceCodeProvider
 {
   readonly #maxSessions: number
@@ -85,7 +64,7 @@ export class MemoryStore
   readonly #sessions = new Map<SessionId, StoredSession>()
   readonly #idsByUser = new IdIndex()
   readonly #idsByMetadata = new IdIndex()
-  readonly deviceCodes: DeviceCodeStore
+  readonly #deviceCodes: MemoryDeviceCodes
   /** Where a sweep that is not done goes on; `null` otherwise, as it keeps what it iterates over in memory. */
   #sweepCursor: Iterator<[SessionId, StoredSession]> | null = null
 
@@ -95,36 +74,54 @@ export class MemoryStore
     const { maxSessions, maxDeviceCodes, indexedMetadata } = checkObject('MemoryStore', options, known)
     this.#indexedKeys = parseIndexedMetadata(indexedMetadata)
     this.#maxSessions = checkCount('maxSessions', maxSessions ?? 1_000_000)
-    this.deviceCodes = new MemoryDeviceCodes(checkCount('maxDeviceCodes', maxDeviceCodes ?? 100_000))
+    this.#deviceCodes = new MemoryDeviceCodes(checkCount('maxDeviceCodes', maxDeviceCodes ?? 100_000))
+  }
+
+  get deviceCodes(): DeviceCodeStore {
+    return this.#deviceCodes
   }
 
   async upsertUser(authProviderId: string): Promise<string> {
     return userIdOf(authProviderId)
   }
 
+  /** Device codes that the user approved; a user without them leaves nothing behind here. */
+  async deleteUser(userId: string): Promise<boolean> {
+    return this.#deviceCodes.deleteOfUser(userId)
+  }
+
   /** Rejects with `GOSESH_ERR_SESSION_EXISTS`, and past `maxSessions` with `GOSESH_ERR_STORE_FULL`. */
-  async createSession(session: Session): Promise<void> {
-    if (this.#sessions.has(session.id)) throw new GoseshError('GOSESH_ERR_SESSION_EXISTS')
+  async createSession(record: SessionRecord): Promise<void> {
+    const { id } = record
+    if (this.#sessions.has(id)) throw new GoseshError('GOSESH_ERR_SESSION_EXISTS')
     if (this.#sessions.size >= this.#maxSessions) throw new GoseshError('GOSESH_ERR_STORE_FULL')
-    const metadata = session.metadata === null ? null : Object.freeze({ ...session.metadata })
-    this.#sessions.set(session.id, {
-      userId: session.userId,
-      createdAt: session.createdAt.getTime(),
-      idleTimeout: session.idleTimeout,
-      absoluteDeadline: session.absoluteDeadline.getTime(),
-      metadata,
-      lastActivityAt: session.lastActivityAt.getTime(),
-      idleDeadline: session.idleDeadline?.getTime() ?? null,
-    })
-    this.#idsByUser.add(session.userId, session.id)
-    for (const pair of pairsOf(metadata, this.#indexedKeys))
-      this.#idsByMetadata.add(indexText(pair), session.id)
+    const stored = toStored(record)
+    this.#sessions.set(id, stored)
+    if (stored.userId !== null) this.#idsByUser.add(stored.userId, id)
+    this.#index(id, stored.metadata)
   }
 
   /** Without a promise: the answer is at hand. */
-  getSession(id: SessionId): Session | null {
+  getSession(id: SessionId): SessionRecord | null {
     const stored = this.#sessions.get(id)
-    return stored === undefined ? null : toSession(id, stored)
+    return stored === undefined ? null : toRecord(id, stored)
+  }
+
+  async updateSession(
+    id: SessionId,
+    version: number,
+    changes: SessionChanges,
+  ): Promise<'updated' | 'conflict' | 'absent'> {
+    const stored = this.#sessions.get(id)
+    if (stored === undefined) return 'absent'
+    if (stored.version !== version) return 'conflict'
+    change(stored, changes)
+    if (changes.metadata !== undefined) {
+      this.#unindex(id, stored.metadata)
+      stored.metadata = copyOf(changes.metadata)
+      this.#index(id, stored.metadata)
+    }
+    return 'updated'
   }
 
   async extendSession(id: SessionId, to: SessionExtension): Promise<boolean> {
@@ -160,11 +157,11 @@ export class MemoryStore
     })
   }
 
-  async listUserSessions(userId: string): Promise<Session[]> {
-    const sessions: Session[] = []
+  async listUserSessions(userId: string): Promise<SessionRecord[]> {
+    const sessions: SessionRecord[] = []
     for (const id of this.#idsByUser.of(userId)) {
       const stored = this.#sessions.get(id)
-      if (stored !== undefined) sessions.push(toSession(id, stored))
+      if (stored !== undefined) sessions.push(toRecord(id, stored))
     }
     return sessions
   }
@@ -233,9 +230,16 @@ export class MemoryStore
     const stored = this.#sessions.get(id)
     if (stored === undefined) return false
     this.#sessions.delete(id)
-    this.#idsByUser.delete(stored.userId, id)
-    for (const pair of pairsOf(stored.metadata, this.#indexedKeys))
-      this.#idsByMetadata.delete(indexText(pair), id)
+    if (stored.userId !== null) this.#idsByUser.delete(stored.userId, id)
+    this.#unindex(id, stored.metadata)
     return true
+  }
+
+  #index(id: SessionId, metadata: SessionMetadata | null): void {
+    for (const pair of pairsOf(metadata, this.#indexedKeys)) this.#idsByMetadata.add(indexText(pair), id)
+  }
+
+  #unindex(id: SessionId, metadata: SessionMetadata | null): void {
+    for (const pair of pairsOf(metadata, this.#indexedKeys)) this.#idsByMetadata.delete(indexText(pair), id)
   }
 }

@@ -20,6 +20,7 @@ interface DeviceCodeStatements {
   readonly decide: Statement
   readonly consume: Statement
   readonly deleteExpired: Statement
+  readonly deleteOfUser: Statement
 }
 
 const columns = `
@@ -75,6 +76,11 @@ export function deviceCodeStatements({ deviceCodes }: TableNames): DeviceCodeSta
       `DELETE FROM ${deviceCodes} WHERE id = $1::text RETURNING ${columns}`,
     ),
 
+    deleteOfUser: statement(
+      'delete_device_codes_of_user',
+      `DELETE FROM ${deviceCodes} WHERE user_id = $1::text`,
+    ),
+
     deleteExpired: statement(
       'delete_expired_device_codes',
       `WITH doomed AS (
@@ -112,6 +118,12 @@ export class PostgresDeviceCodes implements DeviceCodeStore {
   constructor(runner: StatementRunner, tables: TableNames) {
     this.#runner = runner
     this.#statements = deviceCodeStatements(tables)
+  }
+
+  /** Resolves with how many codes of this user it deleted. */
+  async deleteOfUser(userId: string): Promise<number> {
+    const { rowCount } = await this.#runner.run(this.#statements.deleteOfUser, [userId])
+    return Number(rowCount)
   }
 
   createDeviceCode(code: DeviceCode): Promise<boolean> {

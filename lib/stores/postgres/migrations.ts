@@ -54,12 +54,19 @@ function postgresMigrations(tables: TableNames, { withUsers, indexedKeys }: Want
       `CREATE TABLE ${tables.sessions} (
   created_at timestamptz(3) NOT NULL,
   last_activity_at timestamptz(3) NOT NULL,
+  authenticated_at timestamptz(3) NOT NULL,
   absolute_deadline timestamptz(3) NOT NULL,
   idle_deadline timestamptz(3),
   idle_timeout bigint,
+  absolute_timeout bigint NOT NULL,
+  version integer NOT NULL,
+  persistent boolean NOT NULL,
+  device_bound boolean NOT NULL,
   id text COLLATE "C" PRIMARY KEY,
-  user_id text COLLATE "C" NOT NULL,
-  metadata json
+  secret_hash text COLLATE "C" NOT NULL,
+  user_id text COLLATE "C",
+  metadata json,
+  details text
 ) WITH (fillfactor = 85);
 CREATE INDEX ${tables.userIndex} ON ${tables.sessions} USING hash (user_id)`,
     ],
@@ -79,7 +86,8 @@ CREATE INDEX ${tables.userIndex} ON ${tables.sessions} USING hash (user_id)`,
   session_id text COLLATE "C" CHECK ((session_id IS NOT NULL) = (status = 'approved')),
   metadata json
 ) WITH (fillfactor = 85);
-CREATE INDEX ${tables.deviceCodesEndIndex} ON ${tables.deviceCodes} (expires_at)`,
+CREATE INDEX ${tables.deviceCodesEndIndex} ON ${tables.deviceCodes} (expires_at);
+CREATE INDEX ${tables.deviceCodesUserIndex} ON ${tables.deviceCodes} USING hash (user_id) WHERE user_id IS NOT NULL`,
     ],
   }
   const users: SchemaPart = {

@@ -1,7 +1,7 @@
 import { type Statement, statement } from './client.js'
+import { sessionColumns } from './codec.js'
 import { indexedFact } from './migrations.js'
 import { quoteLiteral, type TableNames } from './tables.js'
-import { sessionTimes } from './times.js'
 
 export interface Statements {
   readonly upsertUser: Statement
@@ -9,6 +9,8 @@ export interface Statements {
   readonly getSession: Statement
   readonly listUserSessions: Statement
   readonly extendSession: Statement
+  readonly updateSession: Statement
+  readonly deleteUser: Statement
   readonly recordActivity: Statement
   readonly deleteSession: Statement
   readonly deleteUserSessions: Statement
@@ -18,8 +20,6 @@ export interface Statements {
   readonly deleteByFact: ReadonlyMap<string, Statement>
   readonly deleteByMetadata: Statement
 }
-
-const sessionColumns = `user_id, ${sessionTimes}, metadata::text AS metadata`
 
 /**
  * Every statement of a store. Those that touch many rows lock them in the order of their ids first: the `SELECT … ORDER
@@ -52,9 +52,11 @@ export function statements({ sessions, users }: TableNames, indexedKeys: readonl
     createSession: statement(
       'create_session',
       `INSERT INTO ${sessions} (
-         id, user_id, created_at, last_activity_at, absolute_deadline, idle_deadline, idle_timeout, metadata
+         id, user_id, created_at, last_activity_at, absolute_deadline, idle_deadline, idle_timeout, metadata,
+         secret_hash, version, authenticated_at, absolute_timeout, persistent, device_bound, details
        ) VALUES (
-         $1::text, $2::text, $3::timestamptz, $4::timestamptz, $5::timestamptz, $6::timestamptz, $7::bigint, $8::json
+         $1::text, $2::text, $3::timestamptz, $4::timestamptz, $5::timestamptz, $6::timestamptz, $7::bigint, $8::json,
+         $9::text, $10::integer, $11::timestamptz, $12::bigint, $13::boolean, $14::boolean, $15::text
        ) ON CONFLICT (id) DO NOTHING`,
     ),
 
@@ -85,6 +87,32 @@ export function statements({ sessions, users }: TableNames, indexedKeys: readonl
          OR NOT EXISTS (SELECT FROM due) AND EXISTS (SELECT FROM ${sessions} WHERE id = $1::text)
        )::text AS found`,
     ),
+
+    // `NULL` leaves a column as it is; for a text that may become `NULL` a flag says if it is given. Nothing here but the
+    // metadata has an index, and a value that stays the same keeps the update on its page. Of two at once the second waits,
+    // and then finds another version.
+    updateSession: statement(
+      'update_session',
+      `WITH updated AS (
+         UPDATE ${sessions}
+         SET version = version + 1,
+             secret_hash = coalesce($3::text, secret_hash),
+             authenticated_at = coalesce($4::timestamptz, authenticated_at),
+             absolute_deadline = greatest(absolute_deadline, $5::timestamptz),
+             idle_deadline = CASE WHEN idle_deadline IS NOT NULL
+               THEN least(greatest(absolute_deadline, $5::timestamptz), greatest(idle_deadline, $6::timestamptz)) END,
+             device_bound = coalesce($7::boolean, device_bound),
+             metadata = CASE WHEN $8::boolean THEN $9::json ELSE metadata END,
+             details = CASE WHEN $10::boolean THEN $11::text ELSE details END
+         WHERE id = $1::text AND version = $2::integer
+         RETURNING 1
+       )
+       SELECT CASE WHEN EXISTS (SELECT FROM updated) THEN 'updated'
+                   WHEN EXISTS (SELECT FROM ${sessions} WHERE id = $1::text) THEN 'conflict'
+                   ELSE 'absent' END AS result`,
+    ),
+
+    deleteUser: statement('delete_user', `DELETE FROM ${users} WHERE id = $1::text`),
 
     // The arrays are behind a SELECT so that the planner does not know how many there are: it would read the whole table
     // for a large batch. Each row is looked up once and then found by its place. One that another transaction moved

@@ -1,5 +1,5 @@
 import type { DeviceCodeStore } from '../../../types/device-code.js'
-import type { Session, SessionId, SessionMetadata } from '../../../types/session.js'
+import type { SessionId, SessionMetadata } from '../../../types/session.js'
 import type {
   ActivityRecorder,
   AllSessionsDeleter,
@@ -7,9 +7,13 @@ import type {
   ExpiredSessionSweeper,
   MetadataSessionsDeleter,
   SchemaChecker,
+  SessionChanges,
   SessionExtension,
   SessionLister,
+  SessionRecord,
   SessionStore,
+  SessionUpdater,
+  UserDeleter,
 } from '../../../types/store.js'
 import { GoseshError } from '../../core/errors.js'
 import { userIdOf } from '../../core/user-id.js'
@@ -24,7 +28,7 @@ import {
 import { type ActivitySlice, writeInTurns } from '../shared/in-turns.js'
 import { keyAmong, parseIndexedMetadata } from '../shared/metadata.js'
 import { type PostgresPool, StatementRunner, type TextRow } from './client.js'
-import { toSession } from './codec.js'
+import { toChangeValues, toRecord, toValues } from './codec.js'
 import { PostgresDeviceCodes } from './device-codes.js'
 import { checkPostgres, migratePostgres, type Wanted } from './migrations.js'
 import { type Statements, statements } from './statements.js'
@@ -74,6 +78,8 @@ export class PostgresStore
     AllSessionsDeleter,
     MetadataSessionsDeleter,
     SchemaChecker,
+    SessionUpdater,
+    UserDeleter,
     DeviceCodeProvider
 {
   readonly #pool: PostgresPool
@@ -82,7 +88,7 @@ export class PostgresStore
   readonly #statements: Statements
   readonly #runner: StatementRunner
   readonly #upsertUser: UpsertUser | undefined
-  readonly deviceCodes: DeviceCodeStore
+  readonly #deviceCodes: PostgresDeviceCodes
   /** The block of the table at which the next sweep begins. */
   #sweepFrom = 0
 
@@ -103,9 +109,13 @@ export class PostgresStore
     this.#statements = statements(this.#tables, this.#indexedKeys)
     this.#runner = new StatementRunner(pool, checkBoolean('preparedStatements', preparedStatements ?? true))
     this.#upsertUser = checkUpsertUser(upsertUser)
-    this.deviceCodes = new PostgresDeviceCodes(this.#runner, this.#tables)
+    this.#deviceCodes = new PostgresDeviceCodes(this.#runner, this.#tables)
     // A pool that nobody listens to ends the process when the server drops an idle connection of it.
     if (pool.listenerCount('error') === 0) pool.on('error', () => {})
+  }
+
+  get deviceCodes(): DeviceCodeStore {
+    return this.#deviceCodes
   }
 
   /**
@@ -129,24 +139,33 @@ export class PostgresStore
     return id
   }
 
+  /** With the option `upsertUser` the table of users is the application's, which deletes the user itself. */
+  async deleteUser(userId: string): Promise<boolean> {
+    const codes = await this.#deviceCodes.deleteOfUser(userId)
+    if (this.#upsertUser !== undefined) return codes > 0
+    const { rowCount } = await this.#runner.run(this.#statements.deleteUser, [userId])
+    return codes + Number(rowCount) > 0
+  }
+
   /** Rejects with `GOSESH_ERR_SESSION_EXISTS` if the id exists. */
-  async createSession(session: Session): Promise<void> {
-    const { rowCount } = await this.#runner.run(this.#statements.createSession, [
-      session.id,
-      session.userId,
-      session.createdAt.toISOString(),
-      session.lastActivityAt.toISOString(),
-      session.absoluteDeadline.toISOString(),
-      session.idleDeadline?.toISOString(),
-      session.idleTimeout,
-      session.metadata === null ? null : JSON.stringify(session.metadata),
-    ])
+  async createSession(record: SessionRecord): Promise<void> {
+    const { rowCount } = await this.#runner.run(this.#statements.createSession, toValues(record))
     if (rowCount === 0) throw new GoseshError('GOSESH_ERR_SESSION_EXISTS')
   }
 
-  async getSession(id: SessionId): Promise<Session | null> {
+  async getSession(id: SessionId): Promise<SessionRecord | null> {
     const { rows } = await this.#runner.run(this.#statements.getSession, [id])
-    return rows[0] === undefined ? null : toSession(id, rows[0])
+    return rows[0] === undefined ? null : toRecord(id, rows[0])
+  }
+
+  async updateSession(
+    id: SessionId,
+    version: number,
+    changes: SessionChanges,
+  ): Promise<'updated' | 'conflict' | 'absent'> {
+    const values = [id, version, ...toChangeValues(changes)]
+    const { result } = await this.#runner.one(this.#statements.updateSession, values)
+    return result as 'updated' | 'conflict' | 'absent'
   }
 
   async extendSession(id: SessionId, to: SessionExtension): Promise<boolean> {
@@ -205,9 +224,9 @@ export class PostgresStore
     return { moved, missed }
   }
 
-  async listUserSessions(userId: string): Promise<Session[]> {
+  async listUserSessions(userId: string): Promise<SessionRecord[]> {
     const { rows } = await this.#runner.run(this.#statements.listUserSessions, [userId])
-    return rows.map((row) => toSession(row.id as string, row))
+    return rows.map((row) => toRecord(row.id as string, row))
   }
 
   /** Goes through the table in bounded steps, from where the last call stopped and at most once around. */

@@ -17,6 +17,7 @@ export interface TableNames {
   /** An index lives in the schema of its table, so it takes no schema of its own. */
   readonly userIndex: string
   readonly deviceCodesEndIndex: string
+  readonly deviceCodesUserIndex: string
   metadataIndexOf(key: string): string
 }
 
@@ -61,6 +62,7 @@ export function tableNames(schemaOption: unknown, tablePrefix: unknown): TableNa
     versions: qualified('schema'),
     userIndex: quoteIdentifier(prefix + longestSuffix),
     deviceCodesEndIndex: quoteIdentifier(`${prefix}device_codes_end_idx`),
+    deviceCodesUserIndex: quoteIdentifier(`${prefix}device_code_user_idx`),
     metadataIndexOf: (key) => quoteIdentifier(`${prefix}sessions_${metadataIndexName(key)}`),
   }
 }

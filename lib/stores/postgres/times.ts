@@ -1,10 +1,9 @@
-import type { Session } from '../../../types/session.js'
-
 const space = ' '.charCodeAt(0)
 const minus = '-'.charCodeAt(0)
 const zero = '0'.charCodeAt(0)
 
-function milliseconds(column: string): string {
+/** SQL for a time as whole milliseconds since the epoch. */
+export function milliseconds(column: string): string {
   return `(extract(epoch FROM ${column}) * 1000)::bigint`
 }
 
@@ -18,13 +17,8 @@ export function toDate(milliseconds: string | null | undefined): Date {
   return new Date(Number(milliseconds))
 }
 
-/** SQL for the times of a session and its idle timeout in one column, with a space between: each column costs a read. */
-export const sessionTimes = `concat(
-  ${milliseconds('created_at')}, ' ', ${milliseconds('last_activity_at')}, ' ', ${milliseconds('absolute_deadline')}, ' ',
-  ${milliseconds('idle_deadline')}, ' ', idle_timeout) AS times`
-
 /** Whole numbers with a space between, `NaN` if none is; digit by digit, as every request passes here. */
-function numbersIn(text: string): number[] {
+export function numbersIn(text: string): number[] {
   const numbers: number[] = []
   let number = Number.NaN
   let sign = 1
@@ -39,23 +33,4 @@ function numbersIn(text: string): number[] {
   }
   numbers.push(sign * number)
   return numbers
-}
-
-type SessionTimes = Pick<
-  Session,
-  'createdAt' | 'lastActivityAt' | 'idleTimeout' | 'idleDeadline' | 'absoluteDeadline'
->
-
-/** What `sessionTimes` selected. */
-export function toTimes(text: string): SessionTimes {
-  const [createdAt, lastActivityAt, absoluteDeadline, idleDeadline, idleTimeout] = numbersIn(text) as [
-    ...[number, number, number, number, number],
-  ]
-  return {
-    createdAt: new Date(createdAt),
-    lastActivityAt: new Date(lastActivityAt),
-    idleTimeout: Number.isNaN(idleTimeout) ? null : idleTimeout,
-    idleDeadline: Number.isNaN(idleDeadline) ? null : new Date(idleDeadline),
-    absoluteDeadline: new Date(absoluteDeadline),
-  }
 }

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto'
-import type { Session, SessionId, SessionMetadata } from '../../../types/session.js'
+import type { SessionId, SessionMetadata } from '../../../types/session.js'
+import type { SessionRecord } from '../../../types/store.js'
 import { GoseshError } from '../../core/errors.js'
 import { keyAmong, type MetadataPair, pairsOf } from '../shared/metadata.js'
 import type { RedisConnection } from './connection.js'
@@ -17,8 +18,10 @@ export interface MetadataEntry {
  * Which sessions hold a fact in their metadata: a sorted set of session ids for each fact with one of the given keys,
  * by absolute deadline. An entry is added before its session is written, and removed only by who deleted that session:
  * so a session that exists is in the index, wherever two nodes cross. What the index says is looked up in the session.
+ * An update adds its entries before it writes the session, too; those of metadata that it replaced are left behind, as
+ * another update may have brought it back.
  *
- * The entry of a session that ended in another way stays until its absolute deadline has passed.
+ * The entry of a session that ended in another way, or of such metadata, stays until the absolute deadline has passed.
  */
 export class MetadataIndex {
   readonly #connection: RedisConnection
@@ -37,7 +40,7 @@ export class MetadataIndex {
   }
 
   /** The entries of a session to come, taken down at once: the caller may change the session meanwhile. */
-  entriesFor({ id, metadata, absoluteDeadline }: Session): MetadataEntry[] {
+  entriesFor({ id, metadata, absoluteDeadline }: SessionRecord): MetadataEntry[] {
     const deadline = String(absoluteDeadline.getTime())
     return pairsOf(metadata, this.#keys).map((fact) => ({ key: this.#indexOf(fact), id, deadline }))
   }
@@ -59,7 +62,7 @@ export class MetadataIndex {
   }
 
   /** Takes sessions out that were deleted. */
-  async removeSessions(sessions: readonly Session[]): Promise<void> {
+  async removeSessions(sessions: readonly SessionRecord[]): Promise<void> {
     const entries = sessions.flatMap((session) => this.entriesFor(session))
     const keys = entries.map(({ key }) => key)
     await this.#connection.runEach(

@@ -13,7 +13,7 @@ export function script(...parts: string[]): Script {
 }
 
 /**
- * The head of a session's value (session-value.ts) in Lua: four numbers, and how its two that move are set, the first
+ * The head of a session's value (codec.ts) in Lua: four numbers, and how its two that move are set, the first
  * as text. PEXPIREAT comes before SETRANGE for two reasons: if the new expiry has passed it deletes the key, which
  * SETRANGE would make anew without a TTL; and a script whose first write needs no memory may go on writing on a server
  * that is full. Whether the key is still there is asked only if the expiry is past or within a minute (`soon`).
@@ -56,6 +56,30 @@ local idle, to = numberAt(stored, 1), tonumber(ARGV[3])
 if idle and to then idle = math.max(idle, to) end
 local at = last > tonumber(ARGV[2]) and sub(stored, 1, 16) or ARGV[2]
 return move(KEYS[1], tonumber(ARGV[1]), at, idle, absolute)
+`,
+)
+
+/**
+ * KEYS: a session. ARGV: grace, the version that it must have, absolute and idle deadline or '', the tail of the new value.
+ * Returns 1 if it was updated, 0 if it has another version, -1 if there is none. What activity moves is taken from the
+ * value of this moment.
+ */
+export const updateSession: Script = script(
+  head,
+  `
+local stored = call('GET', KEYS[1])
+if not stored then return -1 end
+local idle, absolute = numberAt(stored, 1), numberAt(stored, 3)
+local version = string.match(stored, '^(%d+) ', 69)
+if not (isHead(sub(stored, 1, 67)) and absolute and version) then return redis.error_reply('ERR not a session') end
+if version ~= ARGV[2] then return 0 end
+absolute = math.max(absolute, tonumber(ARGV[3]) or absolute)
+if idle then idle = math.min(absolute, math.max(idle, tonumber(ARGV[4]) or idle)) end
+local fields = { sub(stored, 1, 16), idle and string.format('%016.0f', idle) or sub(stored, 18, 33),
+  sub(stored, 35, 50), string.format('%016.0f', absolute), ARGV[5] }
+call('SET', KEYS[1], table.concat(fields, ' '))
+call('PEXPIREAT', KEYS[1], string.format('%.0f', (idle or absolute) + tonumber(ARGV[1])))
+return 1
 `,
 )
 
@@ -160,6 +184,23 @@ local last = redis.call('ZRANGE', KEYS[1], -1, -1, 'WITHSCORES')
 local latest = math.max(absolute, math.floor(last[2] or 0), math.floor(-(first[2] or 0)))
 redis.call('PEXPIREAT', KEYS[1], string.format('%.0f', latest + grace))
 return added
+`,
+)
+
+/**
+ * KEYS: an index. ARGV: grace, absolute deadline, session id. Moves the entry of a session that exists forward. Returns 0
+ * if the entry is gone or condemned, or the session's creation is still under way.
+ */
+export const raiseEntry: Script = script(
+  tidy,
+  `
+local score = redis.call('ZSCORE', KEYS[1], ARGV[3])
+if not score or tonumber(score) < 0 or string.match(score, '%.5$') then return 0 end
+if tonumber(ARGV[2]) <= tonumber(score) then return 1 end
+redis.call('ZADD', KEYS[1], 'XX', ARGV[2], ARGV[3])
+local expiry = tonumber(ARGV[2]) + tonumber(ARGV[1])
+if redis.call('PTTL', KEYS[1]) + now() < expiry then redis.call('PEXPIREAT', KEYS[1], string.format('%.0f', expiry)) end
+return 1
 `,
 )
 

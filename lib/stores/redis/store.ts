@@ -1,21 +1,25 @@
 import type { DeviceCodeStore } from '../../../types/device-code.js'
-import type { Session, SessionId, SessionMetadata } from '../../../types/session.js'
+import type { SessionId, SessionMetadata } from '../../../types/session.js'
 import type {
   ActivityRecorder,
   AllSessionsDeleter,
   DeviceCodeProvider,
   MetadataSessionsDeleter,
   SelfExpiring,
+  SessionChanges,
   SessionExtension,
   SessionLister,
+  SessionRecord,
   SessionStore,
+  SessionUpdater,
+  UserDeleter,
 } from '../../../types/store.js'
 import { GoseshError } from '../../core/errors.js'
 import { userIdOf } from '../../core/user-id.js'
 import { checkDelay, checkObject, checkUpsertUser, type UpsertUser } from '../../core/validation.js'
 import { holdsPairs, parseIndexedMetadata } from '../shared/metadata.js'
 import { driverOf, type RedisStoreClient } from './client.js'
-import { decodeSession, encodeNumber, encodeSession } from './codec.js'
+import { decodeSession, encodeNumber, encodeSession, encodeTail, withChanges } from './codec.js'
 import { RedisConnection } from './connection.js'
 import { RedisDeviceCodes } from './device-codes.js'
 import { MetadataIndex } from './metadata-index.js'
@@ -29,6 +33,7 @@ import {
   recordActivity,
   takeSession,
   takeSessions,
+  updateSession,
   upsertUser,
 } from './scripts.js'
 import { type IndexEntry, isPending, UserIndex } from './user-index.js'
@@ -60,7 +65,7 @@ function idOf(entry: IndexEntry): SessionId {
 }
 
 /** The session, or `null` also for what is none: nobody is signed in by it. */
-function readableSession(id: SessionId, value: unknown): Session | null {
+function readableSession(id: SessionId, value: unknown): SessionRecord | null {
   try {
     return decodeSession(id, value)
   } catch {
@@ -83,6 +88,8 @@ export class RedisStore
     AllSessionsDeleter,
     SelfExpiring,
     MetadataSessionsDeleter,
+    SessionUpdater,
+    UserDeleter,
     DeviceCodeProvider
 {
   readonly #connection: RedisConnection
@@ -120,21 +127,26 @@ export class RedisStore
     return userId
   }
 
+  /** Device codes that the user approved expire by themselves within minutes. */
+  async deleteUser(userId: string): Promise<boolean> {
+    return (await this.#connection.count(deleteSessions, [`${this.#prefix}user:${userId}`])) > 0
+  }
+
   /** Rejects with `GOSESH_ERR_SESSION_EXISTS`. */
-  async createSession(session: Session): Promise<void> {
-    const { id } = session
-    const key = this.#keyOf(id)
-    const deadline = Math.min(session.idleDeadline?.getTime() ?? Infinity, session.absoluteDeadline.getTime())
-    const args = [encodeSession(session), String(deadline + this.expiryGrace)]
-    const entry = this.#index.entryFor(session)
-    const facts = this.#metadata.entriesFor(session)
+  async createSession(record: SessionRecord): Promise<void> {
+    const key = this.#keyOf(record.id)
+    const deadline = Math.min(record.idleDeadline?.getTime() ?? Infinity, record.absoluteDeadline.getTime())
+    const args = [encodeSession(record), String(deadline + this.expiryGrace)]
+    const entry = this.#index.entryFor(record)
+    const facts = this.#metadata.entriesFor(record)
+    const { userId } = record
     for (let attempt = 1; attempt <= maxAttempts; attempt++) {
-      const [added] = await Promise.all([this.#index.add(entry), this.#metadata.add(facts)])
+      const [added] = await Promise.all([entry !== null && this.#index.add(entry), this.#metadata.add(facts)])
       if (Number(await this.#connection.run(insertValue, [key], args)) === 0) {
-        if (added) await this.#withdraw(entry, session.userId)
+        if (entry !== null && added) await this.#withdraw(entry, userId)
         throw new GoseshError('GOSESH_ERR_SESSION_EXISTS')
       }
-      if (await this.#index.settle(entry)) return
+      if (entry === null || (await this.#index.settle(entry))) return
       // All the user's sessions were deleted meanwhile: this one with them, or else it is created once more.
       if ((await this.#connection.count(deleteSessions, [key])) === 0) return
     }
@@ -143,8 +155,36 @@ export class RedisStore
     })
   }
 
-  getSession(id: SessionId): Promise<Session | null> {
+  getSession(id: SessionId): Promise<SessionRecord | null> {
     return this.#connection.get(this.#keyOf(id), (value) => decodeSession(id, value))
+  }
+
+  /** The indexes come first: what finds the session must reach at least as far as it does. */
+  async updateSession(
+    id: SessionId,
+    version: number,
+    changes: SessionChanges,
+  ): Promise<'updated' | 'conflict' | 'absent'> {
+    const keys = [this.#keyOf(id)]
+    const [value] = (await this.#connection.runEach(readSessions, keys)).flat()
+    const record = decodeSession(id, value ?? null)
+    if (record === null) return 'absent'
+    if (record.version !== version) return 'conflict'
+    const updated = withChanges(record, changes)
+    const entry = updated.absoluteDeadline > record.absoluteDeadline ? this.#index.entryFor(updated) : null
+    const facts = this.#metadata.entriesFor(updated)
+    const args = [
+      String(this.expiryGrace),
+      String(version),
+      String(changes.absoluteDeadline?.getTime() ?? ''),
+      String(changes.idleDeadline?.getTime() ?? ''),
+      encodeTail(updated),
+    ]
+    if (entry !== null && !(await this.#index.raise(entry))) return 'absent'
+    await this.#metadata.add(facts)
+    const result = Number(await this.#connection.run(updateSession, keys, args))
+    if (result === 1) return 'updated'
+    return result === 0 ? 'conflict' : 'absent'
   }
 
   async extendSession(id: SessionId, to: SessionExtension): Promise<boolean> {
@@ -174,10 +214,10 @@ export class RedisStore
     return await this.#connection.count(recordActivity, keys, [String(this.expiryGrace)], times)
   }
 
-  async listUserSessions(userId: string): Promise<Session[]> {
+  async listUserSessions(userId: string): Promise<SessionRecord[]> {
     const entries = await this.#index.list(userId)
     const values = (await this.#connection.runEach(readSessions, this.#keysOf(entries.map(idOf)))).flat()
-    const sessions: Session[] = []
+    const sessions: SessionRecord[] = []
     const gone: IndexEntry[] = []
     for (const [i, entry] of entries.entries()) {
       const session = decodeSession(entry.id, values[i])
@@ -219,7 +259,7 @@ export class RedisStore
     const values = (await this.#connection.runEach(peekSessions, this.#keysOf(ids))).flat()
     const sessions = ids
       .map((id, i) => readableSession(id, values[i]))
-      .filter((session) => session !== null && holdsPairs(session.metadata, wanted)) as Session[]
+      .filter((session) => session !== null && holdsPairs(session.metadata, wanted)) as SessionRecord[]
     const keys = this.#keysOf(sessions.map(({ id }) => id))
     const taken = (await this.#connection.runEach(takeSessions, keys)).flat()
     const deleted = sessions.filter((_, i) => Number(taken[i]) === 1)
@@ -234,13 +274,13 @@ export class RedisStore
   }
 
   /** Takes the entry of a refused session out of the index again, unless the session of that id is this user's. */
-  async #withdraw(entry: IndexEntry, userId: string): Promise<void> {
+  async #withdraw(entry: IndexEntry, userId: string | null): Promise<void> {
     const existing = await this.getSession(entry.id)
     if (existing?.userId !== userId) await this.#index.remove([entry])
   }
 
   /** Takes deleted sessions out of the indexes. */
-  async #forget(sessions: readonly Session[]): Promise<void> {
+  async #forget(sessions: readonly SessionRecord[]): Promise<void> {
     await Promise.all([this.#index.removeSessions(sessions), this.#metadata.removeSessions(sessions)])
   }
 

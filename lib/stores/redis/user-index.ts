@@ -1,7 +1,8 @@
 import { hash } from 'node:crypto'
-import type { Session, SessionId } from '../../../types/session.js'
+import type { SessionId } from '../../../types/session.js'
+import type { SessionRecord } from '../../../types/store.js'
 import type { RedisConnection } from './connection.js'
-import { addEntry, condemnEntries, listEntries, removeEntries, settleEntry } from './scripts.js'
+import { addEntry, condemnEntries, listEntries, raiseEntry, removeEntries, settleEntry } from './scripts.js'
 
 /** One session in the index of its user. */
 export interface IndexEntry {
@@ -56,11 +57,14 @@ export class UserIndex {
     this.#grace = String(grace)
   }
 
-  /** The entry of a session to come, taken down at once: the caller may change the session's dates meanwhile. */
-  entryFor(session: Session): NewEntry {
-    const absoluteDeadline = String(session.absoluteDeadline.getTime())
-    const key = this.#keyOf(session.userId)
-    return { key, id: session.id, score: pendingScore(absoluteDeadline), absoluteDeadline }
+  /**
+   * The entry of a session to come, taken down at once: the caller may change the session's dates meanwhile. `null` for a
+   * visitor, who belongs to nobody.
+   */
+  entryFor({ id, userId, absoluteDeadline: deadline }: SessionRecord): NewEntry | null {
+    if (userId === null) return null
+    const absoluteDeadline = String(deadline.getTime())
+    return { key: this.#keyOf(userId), id, score: pendingScore(absoluteDeadline), absoluteDeadline }
   }
 
   /** Step A. Resolves with true if the id was new to the index. */
@@ -71,6 +75,14 @@ export class UserIndex {
   /** Step C. Resolves false if all the user's sessions were deleted since the entry was added. */
   async settle({ key, id, absoluteDeadline }: NewEntry): Promise<boolean> {
     return Number(await this.#connection.run(settleEntry, [key], [this.#grace, absoluteDeadline, id])) === 1
+  }
+
+  /**
+   * Moves the entry of a session to a later deadline, before the session itself is moved: so no list and no deletion takes
+   * it for one that is past its time. Resolves false if the entry is gone or condemned: the session has ended, or is about to.
+   */
+  async raise({ key, id, absoluteDeadline }: NewEntry): Promise<boolean> {
+    return Number(await this.#connection.run(raiseEntry, [key], [this.#grace, absoluteDeadline, id])) === 1
   }
 
   /** Step X. Resolves the entries whose sessions are to be deleted. */
@@ -95,11 +107,11 @@ export class UserIndex {
   }
 
   /** Removes the entries of sessions that were deleted, wherever their creation stands. */
-  async removeSessions(sessions: readonly Session[]): Promise<void> {
+  async removeSessions(sessions: readonly SessionRecord[]): Promise<void> {
     await this.remove(
       sessions.flatMap((session) => {
-        const { absoluteDeadline, ...entry } = this.entryFor(session)
-        return [entry, { ...entry, score: absoluteDeadline }]
+        const entry = this.entryFor(session)
+        return entry === null ? [] : [entry, { ...entry, score: entry.absoluteDeadline }]
       }),
     )
   }

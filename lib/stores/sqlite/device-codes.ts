@@ -52,6 +52,7 @@ interface DeviceCodeStatements {
   readonly decide: string
   readonly consume: string
   readonly deleteExpired: string
+  readonly deleteOfUser: string
 }
 
 function deviceCodeStatements(prefix: string): DeviceCodeStatements {
@@ -67,6 +68,7 @@ function deviceCodeStatements(prefix: string): DeviceCodeStatements {
       WHERE id = ?`,
     decide: `UPDATE ${codes} SET status = ?, user_id = ?, session_id = ? WHERE user_code_id = ? AND status = 'pending'`,
     consume: `DELETE FROM ${codes} WHERE id = ? RETURNING ${columns}`,
+    deleteOfUser: `DELETE FROM ${codes} INDEXED BY ${codes}_user_id WHERE user_id = ?`,
     deleteExpired: `
       DELETE FROM ${codes}
       WHERE id IN (SELECT id FROM ${byEnd} WHERE expires_at < ? ORDER BY expires_at LIMIT ?)`,
@@ -127,5 +129,10 @@ export class SqliteDeviceCodes implements DeviceCodeStore {
 
   async deleteExpiredDeviceCodes(before: Date, limit: number): Promise<number> {
     return this.#connection.run(this.#sql.deleteExpired, before.getTime(), limit)
+  }
+
+  /** How many codes of this user it deleted. */
+  deleteOfUser(userId: string): number {
+    return this.#connection.run(this.#sql.deleteOfUser, userId)
   }
 }

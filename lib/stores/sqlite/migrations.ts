@@ -48,13 +48,20 @@ export function sqliteSessionsPart(prefix: string): SqliteSchemaPart {
       `CREATE TABLE ${prefix}sessions (
   number INTEGER PRIMARY KEY,
   id TEXT NOT NULL,
-  user_id TEXT NOT NULL,
+  secret_hash TEXT NOT NULL,
+  version INTEGER NOT NULL,
+  user_id TEXT,
   created_at INTEGER NOT NULL,
   last_activity_at INTEGER NOT NULL,
+  authenticated_at INTEGER NOT NULL,
   idle_timeout INTEGER,
   idle_deadline INTEGER,
+  absolute_timeout INTEGER NOT NULL,
   absolute_deadline INTEGER NOT NULL,
-  metadata TEXT
+  persistent INTEGER NOT NULL CHECK (persistent IN (0, 1)),
+  device_bound INTEGER NOT NULL CHECK (device_bound IN (0, 1)),
+  metadata TEXT,
+  details TEXT
 ) STRICT;
 CREATE UNIQUE INDEX ${prefix}sessions_id ON ${prefix}sessions (id);
 CREATE INDEX ${prefix}sessions_user_id ON ${prefix}sessions (user_id);`,
@@ -94,7 +101,8 @@ export function sqliteDeviceCodesPart(prefix: string): SqliteSchemaPart {
   session_id TEXT CHECK ((session_id IS NOT NULL) = (status = 'approved')),
   metadata TEXT
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX ${prefix}device_codes_expires_at ON ${prefix}device_codes (expires_at);`,
+CREATE INDEX ${prefix}device_codes_expires_at ON ${prefix}device_codes (expires_at);
+CREATE INDEX ${prefix}device_codes_user_id ON ${prefix}device_codes (user_id) WHERE user_id IS NOT NULL;`,
     ],
   }
 }

@@ -8,6 +8,8 @@ export interface SqliteStatements {
   readonly getSession: string
   readonly listUserSessions: string
   readonly extendSession: string
+  readonly updateSession: string
+  readonly deleteUser: string
   readonly batchRecordActivity: string
   readonly deleteSession: string
   readonly deleteUserSessions: string
@@ -23,8 +25,8 @@ export interface SqliteStatements {
 const now = "CAST(round((julianday('now') - 2440587.5) * 86400000) AS INTEGER)"
 /** When a session ends. Of two values, `min` is `NULL` if one is. */
 const deadline = 'min(absolute_deadline, ifnull(idle_deadline, absolute_deadline))'
-const columns =
-  'id, user_id, created_at, last_activity_at, idle_timeout, idle_deadline, absolute_deadline, metadata'
+const columns = `id, secret_hash, version, user_id, created_at, last_activity_at, authenticated_at, idle_timeout,
+        idle_deadline, absolute_timeout, absolute_deadline, persistent, device_bound, metadata, details`
 
 /** True if the session's metadata holds all the pairs of an object. No pairs are held by all. */
 const holdsPairs = `NOT EXISTS (
@@ -54,7 +56,7 @@ export function sqliteStatements(prefix: string, indexedKeys: readonly string[])
       RETURNING id`,
 
     createSession: `
-      INSERT INTO ${sessions} (${columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+      INSERT INTO ${sessions} (${columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
       ON CONFLICT (id) DO NOTHING`,
 
     getSession: `SELECT ${columns} FROM ${byId} WHERE id = ?`,
@@ -67,6 +69,23 @@ export function sqliteStatements(prefix: string, indexedKeys: readonly string[])
       SET last_activity_at = max(last_activity_at, ?),
         idle_deadline = max(idle_deadline, ifnull(?, idle_deadline))
       WHERE id = ?`,
+
+    // `NULL` leaves a column as it is; of two texts that may become `NULL`, a flag says if they are given.
+    updateSession: `
+      UPDATE ${byId}
+      SET version = version + 1,
+        secret_hash = ifnull(?, secret_hash),
+        authenticated_at = ifnull(?, authenticated_at),
+        absolute_deadline = max(absolute_deadline, ifnull(?, absolute_deadline)),
+        idle_deadline = min(
+          max(absolute_deadline, ifnull(?, absolute_deadline)), max(idle_deadline, ifnull(?, idle_deadline))
+        ),
+        device_bound = ifnull(?, device_bound),
+        metadata = iif(?, ?, metadata),
+        details = iif(?, ?, details)
+      WHERE id = ? AND version = ?`,
+
+    deleteUser: `DELETE FROM ${prefix}users WHERE id = ?`,
 
     // The likelihood is for the planner alone: a batch that it takes for tiny is looked up in the table, where it
     // might otherwise walk the whole batch for each row of the table.

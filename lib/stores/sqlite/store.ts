@@ -1,5 +1,5 @@
 import type { DeviceCodeStore } from '../../../types/device-code.js'
-import type { Session, SessionId, SessionMetadata } from '../../../types/session.js'
+import type { SessionId, SessionMetadata } from '../../../types/session.js'
 import type {
   ActivityRecorder,
   AllSessionsDeleter,
@@ -7,9 +7,13 @@ import type {
   ExpiredSessionSweeper,
   MetadataSessionsDeleter,
   SchemaChecker,
+  SessionChanges,
   SessionExtension,
   SessionLister,
+  SessionRecord,
   SessionStore,
+  SessionUpdater,
+  UserDeleter,
 } from '../../../types/store.js'
 import { GoseshError } from '../../core/errors.js'
 import { userIdOf } from '../../core/user-id.js'
@@ -24,7 +28,7 @@ import {
 } from '../../core/validation.js'
 import { writeInTurns } from '../shared/in-turns.js'
 import { keyAmong, parseIndexedMetadata } from '../shared/metadata.js'
-import { type SessionRow, toSession } from './codec.js'
+import { type SessionRow, toChangeValues, toRecord, toValues } from './codec.js'
 import { SqliteConnection } from './connection.js'
 import type { SqliteDatabase } from './database.js'
 import { SqliteDeviceCodes } from './device-codes.js'
@@ -87,6 +91,8 @@ export class SqliteStore
     AllSessionsDeleter,
     MetadataSessionsDeleter,
     SchemaChecker,
+    SessionUpdater,
+    UserDeleter,
     DeviceCodeProvider
 {
   readonly #connection: SqliteConnection
@@ -94,7 +100,7 @@ export class SqliteStore
   readonly #indexedKeys: readonly string[]
   readonly #upsertUser: SqliteStoreOptions['upsertUser']
   readonly #sweep: Sweep
-  readonly deviceCodes: DeviceCodeStore
+  readonly #deviceCodes: SqliteDeviceCodes
 
   /** The database stays the application's to close. Throws `GOSESH_ERR_OPTION` on a wrong argument. */
   constructor(database: SqliteDatabase, options: SqliteStoreOptions = {}) {
@@ -115,7 +121,11 @@ export class SqliteStore
       parts,
     })
     this.#sweep = new Sweep(this.#connection, this.#sql)
-    this.deviceCodes = new SqliteDeviceCodes(this.#connection, tablePrefix)
+    this.#deviceCodes = new SqliteDeviceCodes(this.#connection, tablePrefix)
+  }
+
+  get deviceCodes(): DeviceCodeStore {
+    return this.#deviceCodes
   }
 
   /** Makes the tables or brings them up to date. Idempotent, even if several processes start at once. */
@@ -134,25 +144,33 @@ export class SqliteStore
     return (row as { id: string }).id
   }
 
+  /** With the option `upsertUser` the table of users is the application's, which deletes the user itself. */
+  async deleteUser(userId: string): Promise<boolean> {
+    const codes = this.#deviceCodes.deleteOfUser(userId)
+    const users = this.#upsertUser === undefined ? this.#connection.run(this.#sql.deleteUser, userId) : 0
+    return codes + users > 0
+  }
+
   /** Rejects with `GOSESH_ERR_SESSION_EXISTS` if the id exists. */
-  async createSession(session: Session): Promise<void> {
-    const created = this.#connection.run(
-      this.#sql.createSession,
-      session.id,
-      session.userId,
-      session.createdAt.getTime(),
-      session.lastActivityAt.getTime(),
-      session.idleTimeout,
-      session.idleDeadline?.getTime() ?? null,
-      session.absoluteDeadline.getTime(),
-      session.metadata === null ? null : JSON.stringify(session.metadata),
-    )
+  async createSession(record: SessionRecord): Promise<void> {
+    const created = this.#connection.run(this.#sql.createSession, ...toValues(record))
     if (created === 0) throw new GoseshError('GOSESH_ERR_SESSION_EXISTS')
   }
 
-  async getSession(id: SessionId): Promise<Session | null> {
+  async getSession(id: SessionId): Promise<SessionRecord | null> {
     const row = this.#connection.get(this.#sql.getSession, id) as SessionRow | undefined
-    return row === undefined ? null : toSession(row)
+    return row === undefined ? null : toRecord(row)
+  }
+
+  async updateSession(
+    id: SessionId,
+    version: number,
+    changes: SessionChanges,
+  ): Promise<'updated' | 'conflict' | 'absent'> {
+    const values = toChangeValues(changes)
+    const updated = this.#connection.run(this.#sql.updateSession, ...values, id, version)
+    if (updated === 1) return 'updated'
+    return this.#connection.get(this.#sql.getSession, id) === undefined ? 'absent' : 'conflict'
   }
 
   async extendSession(id: SessionId, to: SessionExtension): Promise<boolean> {
@@ -179,8 +197,8 @@ export class SqliteStore
     })
   }
 
-  async listUserSessions(userId: string): Promise<Session[]> {
-    return (this.#connection.all(this.#sql.listUserSessions, userId) as SessionRow[]).map(toSession)
+  async listUserSessions(userId: string): Promise<SessionRecord[]> {
+    return (this.#connection.all(this.#sql.listUserSessions, userId) as SessionRow[]).map(toRecord)
   }
 
   /** Looks at the whole table, in turns of the event loop. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import type { Session, SessionId } from '../../../types/session.js'
-import type { ActivityRecorder } from '../../../types/store.js'
+import type { SessionId } from '../../../types/session.js'
+import type { ActivityRecorder, SessionRecord } from '../../../types/store.js'
 import {
   activeAt,
   assertAbsent,
@@ -17,12 +17,12 @@ import {
 } from '../fixtures.js'
 
 /** The sessions, each active `ms` after its last activity. */
-function activeAfter(sessions: readonly Session[], ms: number): Session[] {
+function activeAfter(sessions: readonly SessionRecord[], ms: number): SessionRecord[] {
   return sessions.map((session) => activeAt(session, later(session.lastActivityAt, ms)))
 }
 
 /** The batch that would move each session to where it is here. */
-export function batchOf(sessions: readonly Session[]): Map<SessionId, Date> {
+export function batchOf(sessions: readonly SessionRecord[]): Map<SessionId, Date> {
   return new Map(sessions.map(({ id, lastActivityAt }) => [id, new Date(lastActivityAt)]))
 }
 
@@ -103,7 +103,7 @@ export const activityCases: ContractCases<ActivityRecorder> = {
     await store.createSession(session)
     const idleDeadline = later(session.idleDeadline as Date, 5 * minute)
     await store.extendSession(session.id, { lastActivityAt: session.lastActivityAt, idleDeadline })
-    const [active] = activeAfter([session], minute) as [Session]
+    const [active] = activeAfter([session], minute) as [SessionRecord]
     assert.equal(await store.batchRecordActivity(batchOf([active])), 1)
     await assertStored(store, [{ ...active, idleDeadline }])
   },

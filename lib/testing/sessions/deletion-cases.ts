@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import type { Session } from '../../../types/session.js'
+import type { SessionRecord } from '../../../types/store.js'
 import { hasCapability } from '../../core/capabilities.js'
 import {
   assertAbsent,
@@ -84,14 +84,14 @@ export const deletionCases: ContractCases = {
 
   async 'deleteUserSessions: leaves nothing behind that was created before it began'(store) {
     const sessions = newSessions(100)
-    const acknowledged: Session[] = []
-    const create = async (session: Session): Promise<void> => {
+    const acknowledged: SessionRecord[] = []
+    const create = async (session: SessionRecord): Promise<void> => {
       await store.createSession(session)
       acknowledged.push(session)
     }
     await settle(sessions.slice(0, 30).map(create))
     const creations = sessions.slice(30).map(create)
-    const deleteMeanwhile = async (): Promise<{ before: Session[]; deleted: number }> => {
+    const deleteMeanwhile = async (): Promise<{ before: SessionRecord[]; deleted: number }> => {
       await Promise.race(creations)
       return { before: [...acknowledged], deleted: await store.deleteUserSessions('user') }
     }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import type { Session, SessionId, SessionMetadata } from '../../../types/session.js'
-import type { MetadataSessionsDeleter, SessionStore } from '../../../types/store.js'
+import type { SessionId, SessionMetadata } from '../../../types/session.js'
+import type { MetadataSessionsDeleter, SessionRecord, SessionStore } from '../../../types/store.js'
 import { hasCapability } from '../../core/capabilities.js'
 import {
   activeAt,
@@ -26,7 +26,7 @@ const ada: SessionMetadata = {
   device: 'phone',
 }
 
-function idsOf(sessions: readonly Session[]): SessionId[] {
+function idsOf(sessions: readonly SessionRecord[]): SessionId[] {
   return sessions.map(({ id }) => id).toSorted()
 }
 
@@ -34,7 +34,7 @@ function idsOf(sessions: readonly Session[]): SessionId[] {
 async function assertDeletes(
   store: SessionStore & MetadataSessionsDeleter,
   pairs: SessionMetadata,
-  expected: readonly Session[],
+  expected: readonly SessionRecord[],
 ): Promise<void> {
   assert.deepEqual((await store.deleteSessionsByMetadata(pairs)).toSorted(), idsOf(expected))
   await assertAbsent(store, expected)
@@ -150,9 +150,9 @@ export const metadataCases: ContractCases<MetadataSessionsDeleter> = {
     store,
   ) {
     const [first, second, third] = [0, 1, 2].map(() => newSession({ metadata: ada })) as [
-      Session,
-      Session,
-      Session,
+      SessionRecord,
+      SessionRecord,
+      SessionRecord,
     ]
     await createAll(store, [first, second, third])
     await store.deleteSession(first.id)
@@ -173,14 +173,14 @@ export const metadataCases: ContractCases<MetadataSessionsDeleter> = {
 
   async 'deleteSessionsByMetadata: leaves nothing behind that was created before it began'(store) {
     const sessions = newSessions(100, { metadata: ada })
-    const acknowledged: Session[] = []
-    const create = async (session: Session): Promise<void> => {
+    const acknowledged: SessionRecord[] = []
+    const create = async (session: SessionRecord): Promise<void> => {
       await store.createSession(session)
       acknowledged.push(session)
     }
     await settle(sessions.slice(0, 30).map(create))
     const creations = sessions.slice(30).map(create)
-    const deleteMeanwhile = async (): Promise<{ before: Session[]; deleted: SessionId[] }> => {
+    const deleteMeanwhile = async (): Promise<{ before: SessionRecord[]; deleted: SessionId[] }> => {
       await Promise.race(creations)
       const before = [...acknowledged]
       return { before, deleted: await store.deleteSessionsByMetadata({ oidc_sub: 'ada' }) }

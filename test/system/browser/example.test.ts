@@ -339,7 +339,7 @@ function inBrowser(): void {
     const [file = ''] = await readdir(join(home, 'gosesh-example'))
     t.equal((await stat(join(home, 'gosesh-example', file))).mode & 0o777, 0o600)
     t.match(await run('whoami').exited, /^0: Signed in as Grace Hopper/)
-    t.match(await run('token').exited, /^0: [\w-]{43}$/)
+    t.match(await run('token').exited, /^0: [\w-]{22}\.[\w-]{43}$/)
     t.equal(await example.app.gosesh.getSession(former.session.id), null, 'the session before it has ended')
 
     const devices = await page.context().newPage()

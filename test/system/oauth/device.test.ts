@@ -38,7 +38,7 @@ t.test('a device signs in with a code that its user types elsewhere', async (t) 
   const { status, body } = await poll(started)
   t.equal(status, 200)
   const lifetime = 2_592_000
-  t.match(body, { access_token: /^[\w-]{43}$/, token_type: 'Bearer', expires_in: Number })
+  t.match(body, { access_token: /^[\w-]{22}\.[\w-]{43}$/, token_type: 'Bearer', expires_in: Number })
   const { expires_in } = body as { expires_in: number }
   t.ok(expires_in > lifetime - 10 && expires_in < lifetime, 'counted from the sign-in of who allowed it')
   const { access_token } = body as { access_token: string }
@@ -97,7 +97,7 @@ t.test('a standard client of the device grant', async (t) => {
   const started = await client.initiateDeviceAuthorization(configuration, {})
   const polled = client.pollDeviceAuthorizationGrant(configuration, started)
   await browser.post(page, { user_code: started.user_code, decision: 'allow' })
-  t.match(await polled, { access_token: /^[\w-]{43}$/, token_type: 'bearer' })
+  t.match(await polled, { access_token: /^[\w-]{22}\.[\w-]{43}$/, token_type: 'bearer' })
 })
 
 t.test('what a device is told instead of a session', async (t) => {

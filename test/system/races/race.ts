@@ -23,6 +23,7 @@ const methods = [
   'batchRecordActivity',
   'listUserSessions',
   'deleteAllSessions',
+  'updateSession',
 ] as const
 
 /** Something that was done: when it began and ended, in one count of all beginnings and ends, and what came of it. */

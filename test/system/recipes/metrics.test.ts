@@ -2,7 +2,7 @@ import Fastify from 'fastify'
 import t from 'tap'
 import { metrics } from '../../../examples/recipes/metrics.js'
 import gosesh from '../../../lib/index.js'
-import { addRoutes, signIn, whoami } from '../../tools/app.js'
+import { addRoutes, signIn, unknownToken, whoami } from '../../tools/app.js'
 import { WatchedStore } from '../../tools/store.js'
 
 t.test('what gosesh does is counted, and forgotten by the channels once the app has closed', async (t) => {
@@ -13,7 +13,7 @@ t.test('what gosesh does is counted, and forgotten by the channels once the app 
   addRoutes(app)
   const { cookie } = await signIn(app)
   for (let i = 0; i < 3; i++) await whoami(app, cookie)
-  await whoami(app, `__Host-session=${'a'.repeat(43)}`)
+  await whoami(app, `__Host-session=${unknownToken}`)
   const pending = (await app.inject('/metrics')).body
   t.match(pending, /^gosesh_pending_sessions 1$/m)
   await app.gosesh.activityTracker?.flush()

@@ -26,15 +26,15 @@ export const deviceMutations = [
     file: 'lib/oauth/device/service.ts',
     text: 'return approver === null ? await this.#deny(code) :',
     replacement:
-      'return approver === null ? await this.#createSession(code, { userId: code.userId, createdAt: new Date(this.#clock.now()) } as Session) :',
+      'return approver === null ? await this.#createSession(code, { userId: code.userId, createdAt: new Date(this.#clock.now()), authenticatedAt: new Date(this.#clock.now()) } as Session) :',
     test: 'test/system/oauth/device.test.ts',
   },
   {
     check: "a device's session is no later sign-in than its approver's",
     requirement: '7.5.3',
     file: 'lib/oauth/device/service.ts',
-    text: '.createSession(userId, { createdAt, metadata }, async',
-    replacement: '.createSession(userId, { metadata }, async',
+    text: '{ createdAt, authenticatedAt, metadata },',
+    replacement: '{ metadata },',
     test: 'test/system/oauth/device.test.ts',
   },
   {

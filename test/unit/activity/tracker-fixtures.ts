@@ -1,13 +1,13 @@
 import type { Test } from 'tap'
 import { ActivityFlusher, PublicTracker, type TrackerSettings } from '../../../lib/activity/flusher.js'
-import { createToken, sessionIdOf } from '../../../lib/core/token.js'
+import { createSessionId } from '../../../lib/core/token.js'
 import type { FlushError, SessionId } from '../../../lib/index.js'
 import { fakeTime } from '../../tools/clock.js'
 import { recordingLogger } from '../../tools/logger.js'
 import { WatchedStore } from '../../tools/store.js'
 
 export function newId(): SessionId {
-  return sessionIdOf(createToken())
+  return createSessionId()
 }
 
 export function setUp(t: Test, given: Partial<TrackerSettings> = {}) {

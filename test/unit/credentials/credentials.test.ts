@@ -1,14 +1,14 @@
 import { request as httpRequest } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import t from 'tap'
-import { createToken } from '../../../lib/core/token.js'
+import { createSecret, createSessionId, tokenOf } from '../../../lib/core/token.js'
 import { cookieValue } from '../../../lib/credentials/cookie.js'
 import { bearerCredential, type Credential, cookieCredential } from '../../../lib/index.js'
 import { buildApp, cookieOf, signIn, whoami } from '../../tools/app.js'
 import { recordingLogger } from '../../tools/logger.js'
 import { WatchedStore } from '../../tools/store.js'
 
-const token = createToken()
+const token = tokenOf(createSessionId(), createSecret())
 
 t.test('cookieValue', async (t) => {
   for (const [header, expected] of [
@@ -51,7 +51,10 @@ t.test('persistent: false is a cookie that ends with the browser', async (t) => 
   const app = buildApp(t)
   app.post('/forget', async (_request, reply) => reply.signIn('ada', { persistent: false }))
   const { headers } = await app.inject({ method: 'POST', url: '/forget' })
-  t.match(headers['set-cookie'], /^__Host-session=[\w-]{43}; Path=\/; HttpOnly; Secure; SameSite=Lax$/)
+  t.match(
+    headers['set-cookie'],
+    /^__Host-session=[\w-]{22}\.[\w-]{43}; Path=\/; HttpOnly; Secure; SameSite=Lax$/,
+  )
   const login = (persistent: unknown) =>
     app.inject({ method: 'POST', url: '/login', body: { persistent } as object })
   t.match((await login(true)).headers['set-cookie'], /Max-Age=86400;/)
@@ -137,7 +140,7 @@ t.test('the cookie', async (t) => {
       const response = await app.inject({ method: 'POST', url: '/login', body: {} })
       t.match(
         response.headers['set-cookie'],
-        /^__Host-session=[\w-]{43}; Max-Age=86400; Path=\/; HttpOnly; Secure; SameSite=Lax$/,
+        /^__Host-session=[\w-]{22}\.[\w-]{43}; Max-Age=86400; Path=\/; HttpOnly; Secure; SameSite=Lax$/,
       )
     },
   )
@@ -154,7 +157,10 @@ t.test('the cookie', async (t) => {
     const app = buildApp(t, { credentials: [credential] })
     const login = await app.inject({ method: 'POST', url: '/login', body: {} })
     const attributes = 'Domain=app.example; Path=/app; HttpOnly; Secure; Partitioned; SameSite=None'
-    t.match(login.headers['set-cookie'], new RegExp(`^sid=[\\w-]{43}; Max-Age=91; ${attributes}$`))
+    t.match(
+      login.headers['set-cookie'],
+      new RegExp(`^sid=[\\w-]{22}\\.[\\w-]{43}; Max-Age=91; ${attributes}$`),
+    )
     const logout = await app.inject({ method: 'POST', url: '/logout' })
     t.equal(
       logout.headers['set-cookie'],

@@ -7,7 +7,7 @@ import gosesh, {
   MemoryStore,
   type SessionStore,
 } from '../../../lib/index.js'
-import { addRoutes, buildApp, signIn, whoami } from '../../tools/app.js'
+import { addRoutes, buildApp, signIn, unknownToken, whoami } from '../../tools/app.js'
 import { fakeTime, settle } from '../../tools/clock.js'
 import { recordingLogger } from '../../tools/logger.js'
 import { WatchedStore } from '../../tools/store.js'
@@ -27,7 +27,7 @@ t.test('the store', async (t) => {
       addRoutes(app)
       await app.after()
       t.throws(() => app.gosesh.store, { code: 'GOSESH_ERR_NOT_READY' })
-      await t.rejects(app.gosesh.verifyToken('x'.repeat(43)), { code: 'GOSESH_ERR_NOT_READY' })
+      await t.rejects(app.gosesh.verifyToken(unknownToken), { code: 'GOSESH_ERR_NOT_READY' })
       await t.rejects(app.gosesh.createSession('ada'), { code: 'GOSESH_ERR_NOT_READY' })
       const { cookie } = await signIn(app)
       t.ok(await whoami(app, cookie))

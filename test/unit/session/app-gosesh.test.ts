@@ -1,6 +1,6 @@
 import t from 'tap'
 import { GoseshError, type SessionMetadata } from '../../../lib/index.js'
-import { buildApp, signIn, whoami } from '../../tools/app.js'
+import { buildApp, signIn, unknownToken, whoami } from '../../tools/app.js'
 import { fakeTime } from '../../tools/clock.js'
 import { WatchedStore } from '../../tools/store.js'
 
@@ -177,7 +177,7 @@ t.test('app.gosesh', async (t) => {
     store.fail('listUserSessions', new GoseshError('GOSESH_ERR_STORE_SCHEMA'))
     await t.rejects(app.gosesh.listUserSessions('ada'), { code: 'GOSESH_ERR_STORE_SCHEMA' })
     store.on('getSession', async () => undefined)
-    t.equal(await app.gosesh.verifyToken('x'.repeat(43)), null, 'undefined is as absent as null')
+    t.equal(await app.gosesh.verifyToken(unknownToken), null, 'undefined is as absent as null')
     store.hang('upsertUser')
     await t.rejects(app.gosesh.upsertUser('x'), {
       code: 'GOSESH_ERR_STORE_UNAVAILABLE',

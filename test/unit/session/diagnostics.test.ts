@@ -1,7 +1,7 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import t, { type Test } from 'tap'
 import { cookieCredential } from '../../../lib/index.js'
-import { buildApp, signIn, whoami } from '../../tools/app.js'
+import { buildApp, signIn, unknownToken, whoami } from '../../tools/app.js'
 import { fakeTime } from '../../tools/clock.js'
 import { WatchedStore } from '../../tools/store.js'
 
@@ -22,7 +22,7 @@ t.test('diagnostics channels', async (t) => {
     const app = buildApp(t, { store, clock: { now: () => now }, sweepInterval: null })
     const { cookie, session } = await signIn(app)
     await whoami(app, cookie)
-    await whoami(app, `__Host-session=${'a'.repeat(43)}`)
+    await whoami(app, `__Host-session=${unknownToken}`)
     store.fail('getSession')
     await app.inject({ url: '/me', headers: { cookie } })
     store.off('getSession')
@@ -66,10 +66,10 @@ t.test('diagnostics channels', async (t) => {
     const { cookie, session } = await signIn(app)
     store.fail('createSession')
     await app.inject({ method: 'POST', url: '/login', body: {} })
-    store.fail('deleteSession')
+    store.fail('deleteUserSessions')
     const logout = () => app.inject({ method: 'POST', url: '/logout-everywhere', headers: { cookie } })
     await logout()
-    store.off('deleteSession')
+    store.off('deleteUserSessions')
     await logout()
     const failure = { code: 'GOSESH_ERR_STORE_UNAVAILABLE' }
     t.match(signIns, [

@@ -1,28 +1,41 @@
 import fc from 'fast-check'
 import t from 'tap'
-import type { Session, SessionId } from '../../../lib/index.js'
+import type { Session, SessionId, SessionRecord } from '../../../lib/index.js'
 import {
   extensionBeforeFlush,
   extensionOnRefresh,
   idleDeadlineAt,
-  isExpired,
-  withActivity,
+  liveSession,
 } from '../../../lib/session/lifetime.js'
 
 const start = 1_900_000_000_000
 
-function session(idleTimeout: number | null, absoluteTimeout: number, lastActivity = 0): Session {
+function session(idleTimeout: number | null, absoluteTimeout: number, lastActivity = 0): SessionRecord {
   const absoluteDeadline = new Date(start + absoluteTimeout)
   return {
-    id: 'x'.repeat(43) as SessionId,
+    id: 'x'.repeat(22) as SessionId,
+    secretHash: 'x'.repeat(43),
+    version: 1,
     userId: 'ada',
     createdAt: new Date(start),
+    authenticatedAt: new Date(start),
     lastActivityAt: new Date(start + lastActivity),
     idleTimeout,
     idleDeadline: idleDeadlineAt(start + lastActivity, idleTimeout, absoluteDeadline),
+    absoluteTimeout,
     absoluteDeadline,
+    persistent: true,
+    deviceBound: false,
     metadata: null,
+    details: null,
   }
+}
+
+const unlimited = { notBefore: -Infinity, maxAge: Infinity }
+
+/** The session as it stands at the last moment at which it lives, or `null`. */
+function active(record: SessionRecord, pending: number | undefined, now = start): Session | null {
+  return liveSession(record, pending, now, unlimited)
 }
 
 const duration = fc.integer({ min: 1, max: 10_000_000 })
@@ -40,16 +53,17 @@ t.test(
 )
 
 t.test('a session lives up to its deadlines and not a millisecond longer', async (t) => {
-  t.equal(isExpired(session(5, 10), start + 4), false)
-  t.equal(isExpired(session(5, 10), start + 5), true)
-  t.equal(isExpired(session(null, 10), start + 9), false)
-  t.equal(isExpired(session(null, 10), start + 10), true)
+  t.ok(active(session(5, 10), undefined, start + 4))
+  t.equal(active(session(5, 10), undefined, start + 5), null)
+  t.ok(active(session(null, 10), undefined, start + 9))
+  t.equal(active(session(null, 10), undefined, start + 10), null)
 })
 
-t.test('pending activity moves a session forward only', async (t) => {
+t.test('pending activity moves a session forward only', async () => {
   fc.assert(
     fc.property(anySession, fc.integer({ min: -1_000, max: 20_000_000 }), (stored, offset) => {
-      const moved = withActivity(stored, start + offset)
+      const moved = active(stored, start + offset)
+      if (moved === null) return stored.absoluteDeadline.getTime() <= start
       return (
         moved.lastActivityAt.getTime() === Math.max(stored.lastActivityAt.getTime(), start + offset) &&
         (moved.idleDeadline?.getTime() ?? 0) >= (stored.idleDeadline?.getTime() ?? 0) &&
@@ -57,8 +71,16 @@ t.test('pending activity moves a session forward only', async (t) => {
       )
     }),
   )
-  const stored = session(5, 10)
-  t.equal(withActivity(stored, undefined), stored)
+})
+
+t.test('a deadline that another node moved further is not taken back by pending activity', async (t) => {
+  const stored = { ...session(5, 100), idleDeadline: new Date(start + 50) }
+  t.same(active(stored, start + 1)?.idleDeadline, new Date(start + 50))
+  t.same(active(stored, start + 48)?.idleDeadline, new Date(start + 53))
+})
+
+t.test('a visitor has no session', async (t) => {
+  t.equal(active({ ...session(5, 10), userId: null }, undefined), null)
 })
 
 t.test('an extension is made only where it moves the idle deadline', async (t) => {

@@ -2,7 +2,7 @@ import auth from '@fastify/auth'
 import Fastify from 'fastify'
 import t from 'tap'
 import gosesh, { type Session } from '../../../lib/index.js'
-import { buildApp, signIn, whoami } from '../../tools/app.js'
+import { buildApp, signIn, unknownToken, whoami } from '../../tools/app.js'
 import { fakeTime } from '../../tools/clock.js'
 import { recordingLogger } from '../../tools/logger.js'
 import { WatchedStore } from '../../tools/store.js'
@@ -87,7 +87,7 @@ t.test('the guards answer 401 without a session', async (t) => {
   })
   const { cookie } = await signIn(app)
   for (const url of ['/config', '/method', '/hook', '/auth', '/group']) {
-    for (const headers of [{}, { cookie: `__Host-session=${'x'.repeat(43)}` }]) {
+    for (const headers of [{}, { cookie: `__Host-session=${unknownToken}` }]) {
       const refused = await app.inject({ url, headers })
       t.match(refused.json(), { statusCode: 401, code: 'GOSESH_ERR_UNAUTHENTICATED' }, url)
     }

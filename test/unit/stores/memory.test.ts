@@ -2,11 +2,12 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import t from 'tap'
-import { createToken, sessionIdOf } from '../../../lib/core/token.js'
+import { createSecret, createSessionId, hashSecret } from '../../../lib/core/token.js'
 import { MemoryStore, type MemoryStoreOptions } from '../../../lib/stores/memory/store.js'
 import { newDeviceCode } from '../../../lib/testing/device-codes/fixtures.js'
 import { deviceCodeStoreContract, sessionStoreContract } from '../../../lib/testing/index.js'
-import type { Session, SessionId, SessionMetadata } from '../../../types/session.js'
+import type { SessionId, SessionMetadata } from '../../../types/session.js'
+import type { SessionRecord } from '../../../types/store.js'
 
 const now = Date.now()
 
@@ -24,16 +25,23 @@ function session(
   userId = 'user',
   deadline = now + 3_600_000,
   metadata: SessionMetadata | null = null,
-): Session {
+): SessionRecord {
   return {
-    id: sessionIdOf(createToken()),
+    id: createSessionId(),
+    secretHash: hashSecret(createSecret()),
+    version: 1,
     userId,
     createdAt: new Date(now),
     lastActivityAt: new Date(now),
+    authenticatedAt: new Date(now),
     idleTimeout: null,
     idleDeadline: null,
+    absoluteTimeout: deadline - now,
     absoluteDeadline: new Date(deadline),
+    persistent: true,
+    deviceBound: false,
     metadata,
+    details: null,
   }
 }
 
@@ -52,6 +60,8 @@ sessionStoreContract({
     'deleteExpiredSessions',
     'deleteAllSessions',
     'deleteSessionsByMetadata',
+    'updateSession',
+    'deleteUser',
   ],
 })
 deviceCodeStoreContract({ test: t.test, createStore: () => new MemoryStore() })

@@ -1,5 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { Session, SessionId } from '../../../types/session.js'
+import { newSession } from '../../../lib/testing/fixtures.js'
+import type { SessionId } from '../../../types/session.js'
+import type { SessionRecord } from '../../../types/store.js'
 import { type BrokenStores, Zombies } from './broken-stores.js'
 import { OpenStore } from './open-store.js'
 
@@ -30,15 +32,14 @@ class Creating extends OpenStore {
   override async batchRecordActivity(updates: Batch): Promise<number> {
     for (const [id, at] of updates) {
       if (this.sessions.has(id)) continue
-      const nobody = { id, userId: 'user', createdAt: at, absoluteDeadline: at, metadata: null }
-      this.sessions.set(id, { ...nobody, lastActivityAt: at, idleTimeout: null, idleDeadline: null })
+      this.sessions.set(id, { ...newSession(), id, createdAt: at, lastActivityAt: at })
     }
     return super.batchRecordActivity(updates)
   }
 }
 
 class ZombieList extends Zombies {
-  override async getSession(id: SessionId): Promise<Session | null> {
+  override async getSession(id: SessionId): Promise<SessionRecord | null> {
     return this.dead.has(id) ? null : super.getSession(id)
   }
 }
@@ -62,7 +63,7 @@ export const brokenCapabilities: BrokenStores = {
   },
 
   'batchRecordActivity: moves the idle deadline to the absolute deadline at most': class extends OpenStore {
-    override idleDeadlineAt(session: Session, at: Date): Date | null {
+    override idleDeadlineAt(session: SessionRecord, at: Date): Date | null {
       return session.idleTimeout === null ? null : new Date(at.getTime() + session.idleTimeout)
     }
   },
@@ -74,7 +75,7 @@ export const brokenCapabilities: BrokenStores = {
   },
 
   'batchRecordActivity: leaves a session without an idle limit without one': class extends OpenStore {
-    override idleDeadlineAt(session: Session, at: Date): Date | null {
+    override idleDeadlineAt(session: SessionRecord, at: Date): Date | null {
       return new Date(
         Math.min(session.absoluteDeadline.getTime(), at.getTime() + Number(session.idleTimeout)),
       )
@@ -126,7 +127,7 @@ export const brokenCapabilities: BrokenStores = {
   'batchRecordActivity: batches in opposite order, at once with deletions, all resolve': Deadlocking,
 
   'listUserSessions: every session of the user, with every field': class extends OpenStore {
-    override async listUserSessions(userId: string): Promise<Session[]> {
+    override async listUserSessions(userId: string): Promise<SessionRecord[]> {
       return (await super.listUserSessions(userId)).map((session) => ({ ...session, metadata: null }))
     }
   },
@@ -134,25 +135,25 @@ export const brokenCapabilities: BrokenStores = {
   'listUserSessions: a session is listed as soon as it is created': class extends OpenStore {
     readonly #listed = new Set<SessionId>()
 
-    override async createSession(session: Session): Promise<void> {
+    override async createSession(session: SessionRecord): Promise<void> {
       await super.createSession(session)
       void nextTurn().then(() => this.#listed.add(session.id))
     }
 
-    override async listUserSessions(userId: string): Promise<Session[]> {
+    override async listUserSessions(userId: string): Promise<SessionRecord[]> {
       return (await super.listUserSessions(userId)).filter(({ id }) => this.#listed.has(id))
     }
   },
 
   'listUserSessions: shows a session as it was last extended or active': class extends OpenStore {
-    override async listUserSessions(userId: string): Promise<Session[]> {
+    override async listUserSessions(userId: string): Promise<SessionRecord[]> {
       const sessions = await super.listUserSessions(userId)
       return sessions.map((session) => ({ ...session, lastActivityAt: session.createdAt }))
     }
   },
 
   'listUserSessions: no session that was deleted': class extends Zombies {
-    override async listUserSessions(userId: string): Promise<Session[]> {
+    override async listUserSessions(userId: string): Promise<SessionRecord[]> {
       return [...(await super.listUserSessions(userId)), ...this.dead.values()]
     }
   },
@@ -160,26 +161,26 @@ export const brokenCapabilities: BrokenStores = {
   'listUserSessions: nothing that an extension or a batch came too late for': ZombieList,
 
   "listUserSessions: nobody else's session": class extends OpenStore {
-    override async listUserSessions(): Promise<Session[]> {
+    override async listUserSessions(): Promise<SessionRecord[]> {
       return [...this.sessions.values()]
     }
   },
 
   'listUserSessions: an empty array for a user without sessions': class extends OpenStore {
-    override async listUserSessions(userId: string): Promise<Session[]> {
+    override async listUserSessions(userId: string): Promise<SessionRecord[]> {
       const sessions = await super.listUserSessions(userId)
-      return sessions.length === 0 ? (null as unknown as Session[]) : sessions
+      return sessions.length === 0 ? (null as unknown as SessionRecord[]) : sessions
     }
   },
 
   'deleteExpiredSessions: deletes what is past its idle or absolute deadline, and nothing else': class extends OpenStore {
-    override isExpired(session: Session, before: Date): boolean {
+    override isExpired(session: SessionRecord, before: Date): boolean {
       return session.absoluteDeadline < before
     }
   },
 
   'deleteExpiredSessions: spares a session whose deadline is exactly the given time': class extends OpenStore {
-    override isExpired(session: Session, before: Date): boolean {
+    override isExpired(session: SessionRecord, before: Date): boolean {
       return (session.idleDeadline ?? session.absoluteDeadline) <= before
     }
   },
@@ -191,7 +192,7 @@ export const brokenCapabilities: BrokenStores = {
   },
 
   'deleteExpiredSessions: goes by the deadline that an extension moved': class extends OpenStore {
-    override isExpired(session: Session, before: Date): boolean {
+    override isExpired(session: SessionRecord, before: Date): boolean {
       return super.isExpired(
         { ...session, idleDeadline: this.idleDeadlineAt(session, session.createdAt) },
         before,

@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { Session, SessionId, SessionMetadata } from '../../../types/session.js'
-import type { SessionExtension } from '../../../types/store.js'
+import type { SessionId, SessionMetadata } from '../../../types/session.js'
+import type { SessionExtension, SessionRecord } from '../../../types/store.js'
 import type { BrokenStores } from './broken-stores.js'
 import { OpenStore } from './open-store.js'
 
@@ -13,13 +13,13 @@ export const brokenMetadata: BrokenStores = {
   },
 
   'deleteSessionsByMetadata: spares a session that holds only some of the pairs': class extends OpenStore {
-    override holds({ metadata }: Session, pairs: SessionMetadata): boolean {
+    override holds({ metadata }: SessionRecord, pairs: SessionMetadata): boolean {
       return Object.entries(pairs).some(([key, value]) => metadata !== null && metadata[key] === value)
     }
   },
 
   'deleteSessionsByMetadata: spares sessions without metadata, and with other facts in it': class extends OpenStore {
-    override holds({ metadata }: Session, pairs: SessionMetadata): boolean {
+    override holds({ metadata }: SessionRecord, pairs: SessionMetadata): boolean {
       const text = JSON.stringify(metadata).replaceAll('\\', '')
       return Object.entries(pairs).every(([key, value]) => text.includes(`"${key}":"${value}"`))
     }
@@ -34,7 +34,7 @@ export const brokenMetadata: BrokenStores = {
   },
 
   'deleteSessionsByMetadata: tells values apart, however alike': class extends OpenStore {
-    override holds({ metadata }: Session, pairs: SessionMetadata): boolean {
+    override holds({ metadata }: SessionRecord, pairs: SessionMetadata): boolean {
       return Object.entries(pairs).every(([key, value]) => metadata?.[key]?.normalize() === value.normalize())
     }
   },
@@ -84,12 +84,12 @@ export const brokenMetadata: BrokenStores = {
   'deleteSessionsByMetadata: leaves nothing behind that was created before it began': class extends OpenStore {
     readonly #indexed = new Set<SessionId>()
 
-    override async createSession(session: Session): Promise<void> {
+    override async createSession(session: SessionRecord): Promise<void> {
       await super.createSession(session)
       void nextTurn().then(() => this.#indexed.add(session.id))
     }
 
-    override holds(session: Session, pairs: SessionMetadata): boolean {
+    override holds(session: SessionRecord, pairs: SessionMetadata): boolean {
       return this.#indexed.has(session.id) && super.holds(session, pairs)
     }
   },

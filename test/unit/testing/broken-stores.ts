@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { Session, SessionId } from '../../../types/session.js'
-import type { SessionExtension, SessionStore } from '../../../types/store.js'
+import type { SessionId } from '../../../types/session.js'
+import type { SessionExtension, SessionRecord, SessionStore } from '../../../types/store.js'
 import { latest, OpenStore } from './open-store.js'
 
 /** Stores that break one rule each, by the name of the case that must find it. */
@@ -8,7 +8,7 @@ export type BrokenStores = Readonly<Record<string, new () => SessionStore>>
 
 /** Remembers what was deleted, and brings it back when it is written to. */
 export class Zombies extends OpenStore {
-  readonly dead = new Map<SessionId, Session>()
+  readonly dead = new Map<SessionId, SessionRecord>()
 
   override async deleteSession(id: SessionId): Promise<boolean> {
     const session = this.sessions.get(id)
@@ -24,7 +24,7 @@ export class Zombies extends OpenStore {
 }
 
 class SharedDates extends OpenStore {
-  override show(session: Session): Session {
+  override show(session: SessionRecord): SessionRecord {
     return session
   }
 }
@@ -38,14 +38,14 @@ export const brokenStores: BrokenStores = {
   },
 
   'createSession: keeps every field, and times to the millisecond': class extends OpenStore {
-    override keep(session: Session): Session {
+    override keep(session: SessionRecord): SessionRecord {
       const seconds = Math.floor(session.createdAt.getTime() / 1_000)
       return { ...super.keep(session), createdAt: new Date(seconds * 1_000) }
     }
   },
 
   'createSession: keeps metadata as given': class extends OpenStore {
-    override keep(session: Session): Session {
+    override keep(session: SessionRecord): SessionRecord {
       return Object.keys(session.metadata ?? {}).length === 0
         ? { ...super.keep(session), metadata: null }
         : super.keep(session)
@@ -53,26 +53,26 @@ export const brokenStores: BrokenStores = {
   },
 
   'createSession: keeps null if there is no idle limit and no metadata': class extends OpenStore {
-    override keep(session: Session): Session {
+    override keep(session: SessionRecord): SessionRecord {
       return { ...super.keep(session), metadata: session.metadata ?? {} }
     }
   },
 
   'createSession: keeps lifetimes of a hundred years and of a millisecond': class extends OpenStore {
-    override keep(session: Session): Session {
+    override keep(session: SessionRecord): SessionRecord {
       const { idleTimeout } = session
       return { ...super.keep(session), idleTimeout: idleTimeout && Math.min(idleTimeout, 2 ** 31 - 1) }
     }
   },
 
   'createSession: rejects if the id exists, and leaves the first session as it was': class extends OpenStore {
-    override async createSession(session: Session): Promise<void> {
+    override async createSession(session: SessionRecord): Promise<void> {
       this.sessions.set(session.id, this.keep(session))
     }
   },
 
   'createSession: of many at once with the same id exactly one wins': class extends OpenStore {
-    override async createSession(session: Session): Promise<void> {
+    override async createSession(session: SessionRecord): Promise<void> {
       if (this.sessions.has(session.id)) throw new Error('exists')
       await nextTurn()
       this.sessions.set(session.id, this.keep(session))
@@ -86,19 +86,19 @@ export const brokenStores: BrokenStores = {
   },
 
   'createSession: a later change to what it was given changes nothing that is stored': class extends OpenStore {
-    override keep(session: Session): Session {
+    override keep(session: SessionRecord): SessionRecord {
       return { ...structuredClone(session), metadata: session.metadata }
     }
   },
 
   'getSession: null if the session is absent': class extends OpenStore {
-    override async getSession(id: SessionId): Promise<Session | null> {
+    override async getSession(id: SessionId): Promise<SessionRecord | null> {
       return (await super.getSession(id)) ?? (undefined as unknown as null)
     }
   },
 
   'getSession: an expired session as it was, or null': class extends OpenStore {
-    override async getSession(id: SessionId): Promise<Session | null> {
+    override async getSession(id: SessionId): Promise<SessionRecord | null> {
       const session = await super.getSession(id)
       if (session !== null && this.isExpired(session, new Date())) throw new Error('expired')
       return session

@@ -1,14 +1,13 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { Session } from '../../../types/session.js'
-import type { SessionStore } from '../../../types/store.js'
+import type { SessionRecord, SessionStore } from '../../../types/store.js'
 import type { BrokenStores } from './broken-stores.js'
 import { OpenStore } from './open-store.js'
 
 /** A store that takes user ids for one another that become the same by `fold`. */
 function folding(fold: (userId: string) => string): new () => SessionStore {
   return class extends OpenStore {
-    override owns(userId: string, session: Session): boolean {
-      return fold(session.userId) === fold(userId)
+    override owns(userId: string, session: SessionRecord): boolean {
+      return fold(String(session.userId)) === fold(userId)
     }
   }
 }
@@ -42,9 +41,9 @@ export const brokenUsers: BrokenStores = {
   'user ids: kept exactly and apart, quotes and backslashes': folding((id) => id.replaceAll("''", "'")),
   'user ids: kept exactly and apart, separators and braces': folding((id) => id.split(':')[0] ?? ''),
   'user ids: kept exactly and apart, patterns': class extends OpenStore {
-    override owns(userId: string, session: Session): boolean {
+    override owns(userId: string, session: SessionRecord): boolean {
       const pattern = userId.replace(/[[\]^$.+\\]/g, '\\$&').replaceAll('*', '.*')
-      return new RegExp(`^${pattern}$`).test(session.userId)
+      return new RegExp(`^${pattern}$`).test(String(session.userId))
     }
   },
   'user ids: kept exactly and apart, white space': folding((id) => id.trimEnd()),
@@ -53,8 +52,8 @@ export const brokenUsers: BrokenStores = {
   ),
   'user ids: kept exactly and apart, numbers and literals': folding((id) => `${Number(id) || id}`),
   'user ids: kept exactly and apart, prefixes of one another': class extends OpenStore {
-    override owns(userId: string, session: Session): boolean {
-      return session.userId.startsWith(userId)
+    override owns(userId: string, session: SessionRecord): boolean {
+      return String(session.userId).startsWith(userId)
     }
   },
   'user ids: kept exactly and apart, upper and lower case': folding((id) => id.toLowerCase()),

@@ -1,13 +1,17 @@
-import type { Session, SessionId, SessionMetadata } from '../../../types/session.js'
+import type { SessionId, SessionMetadata } from '../../../types/session.js'
 import type {
   ActivityRecorder,
   AllSessionsDeleter,
   ExpiredSessionSweeper,
   MetadataSessionsDeleter,
   SchemaChecker,
+  SessionChanges,
   SessionExtension,
   SessionLister,
+  SessionRecord,
   SessionStore,
+  SessionUpdater,
+  UserDeleter,
 } from '../../../types/store.js'
 
 /** The later of two dates, or `null` where there was none. */
@@ -24,55 +28,60 @@ export class OpenStore
     ExpiredSessionSweeper,
     AllSessionsDeleter,
     MetadataSessionsDeleter,
-    SchemaChecker
+    SchemaChecker,
+    SessionUpdater,
+    UserDeleter
 {
-  readonly sessions = new Map<SessionId, Session>()
+  readonly sessions = new Map<SessionId, SessionRecord>()
+  readonly users = new Set<string>()
 
   /** The session as it is kept. */
-  keep(session: Session): Session {
+  keep(session: SessionRecord): SessionRecord {
     return structuredClone(session)
   }
 
   /** A kept session as it is handed out. */
-  show(session: Session): Session {
+  show(session: SessionRecord): SessionRecord {
     return structuredClone(session)
   }
 
-  owns(userId: string, session: Session): boolean {
+  owns(userId: string, session: SessionRecord): boolean {
     return session.userId === userId
   }
 
-  isExpired(session: Session, before: Date): boolean {
+  isExpired(session: SessionRecord, before: Date): boolean {
     return (session.idleDeadline ?? session.absoluteDeadline) < before
   }
 
-  idleDeadlineAt(session: Session, at: Date): Date | null {
+  idleDeadlineAt(session: SessionRecord, at: Date): Date | null {
     if (session.idleTimeout === null) return null
     return new Date(Math.min(session.absoluteDeadline.getTime(), at.getTime() + session.idleTimeout))
   }
 
   /** Deletes those of the sessions that match, at most `limit`. */
-  remove(matches: (session: Session) => boolean, limit = Number.POSITIVE_INFINITY): number {
+  remove(matches: (session: SessionRecord) => boolean, limit = Number.POSITIVE_INFINITY): number {
     const found = [...this.sessions.values()].filter(matches).slice(0, limit)
     for (const { id } of found) this.sessions.delete(id)
     return found.length
   }
 
-  change(id: SessionId, changes: Partial<Session>): void {
+  change(id: SessionId, changes: Partial<SessionRecord>): void {
     const session = this.sessions.get(id)
     if (session !== undefined) this.sessions.set(id, { ...session, ...changes })
   }
 
   async upsertUser(authProviderId: string): Promise<string> {
-    return `user of ${authProviderId}`
+    const userId = `user of ${authProviderId}`
+    this.users.add(userId)
+    return userId
   }
 
-  async createSession(session: Session): Promise<void> {
+  async createSession(session: SessionRecord): Promise<void> {
     if (this.sessions.has(session.id)) throw new Error('exists')
     this.sessions.set(session.id, this.keep(session))
   }
 
-  async getSession(id: SessionId): Promise<Session | null> {
+  async getSession(id: SessionId): Promise<SessionRecord | null> {
     const session = this.sessions.get(id)
     return session === undefined ? null : this.show(session)
   }
@@ -85,6 +94,41 @@ export class OpenStore
       idleDeadline: latest(session.idleDeadline, to.idleDeadline),
     })
     return true
+  }
+
+  async updateSession(
+    id: SessionId,
+    version: number,
+    changes: SessionChanges,
+  ): Promise<'updated' | 'conflict' | 'absent'> {
+    const session = this.sessions.get(id)
+    if (session === undefined) return 'absent'
+    if (!this.accepts(session, version)) return 'conflict'
+    this.sessions.set(id, this.changed(session, changes))
+    return 'updated'
+  }
+
+  accepts(session: SessionRecord, version: number): boolean {
+    return session.version === version
+  }
+
+  /** The session after the changes. */
+  changed(session: SessionRecord, changes: SessionChanges): SessionRecord {
+    const given = Object.entries(changes).filter(([, value]) => value !== undefined)
+    const absoluteDeadline = latest(session.absoluteDeadline, changes.absoluteDeadline ?? null)
+    const idleDeadline = latest(session.idleDeadline, changes.idleDeadline ?? null)
+    return {
+      ...session,
+      ...structuredClone(Object.fromEntries(given)),
+      version: session.version + 1,
+      absoluteDeadline,
+      idleDeadline:
+        idleDeadline !== null && idleDeadline > absoluteDeadline ? absoluteDeadline : idleDeadline,
+    }
+  }
+
+  async deleteUser(userId: string): Promise<boolean> {
+    return this.users.delete(userId)
   }
 
   async deleteSession(id: SessionId): Promise<boolean> {
@@ -120,7 +164,7 @@ export class OpenStore
     this.change(id, { lastActivityAt: new Date(at), idleDeadline })
   }
 
-  async listUserSessions(userId: string): Promise<Session[]> {
+  async listUserSessions(userId: string): Promise<SessionRecord[]> {
     return [...this.sessions.values()]
       .filter((session) => this.owns(userId, session))
       .map((session) => this.show(session))
@@ -137,7 +181,7 @@ export class OpenStore
   }
 
   /** Whether the session holds the pairs, of which there is one at least. */
-  holds({ metadata }: Session, pairs: SessionMetadata): boolean {
+  holds({ metadata }: SessionRecord, pairs: SessionMetadata): boolean {
     return Object.entries(pairs).every(([key, value]) => metadata !== null && metadata[key] === value)
   }
 

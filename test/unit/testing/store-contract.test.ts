@@ -8,12 +8,13 @@ import type { SessionStore } from '../../../types/store.js'
 import { brokenCapabilities } from './broken-capabilities.js'
 import { brokenMetadata } from './broken-metadata.js'
 import { brokenStores } from './broken-stores.js'
+import { brokenUpdates } from './broken-updates.js'
 import { brokenUsers } from './broken-users.js'
 import { OpenStore } from './open-store.js'
 
 type Case = (context?: unknown) => Promise<void>
 
-const broken = { ...brokenStores, ...brokenUsers, ...brokenCapabilities, ...brokenMetadata }
+const broken = { ...brokenStores, ...brokenUsers, ...brokenCapabilities, ...brokenMetadata, ...brokenUpdates }
 const capabilities = [
   'batchRecordActivity',
   'listUserSessions',
@@ -21,6 +22,8 @@ const capabilities = [
   'deleteAllSessions',
   'deleteSessionsByMetadata',
   'checkSchema',
+  'updateSession',
+  'deleteUser',
 ] as const
 
 /** A store with the six methods that each must have, and with the optional ones that are named. */
@@ -125,7 +128,7 @@ t.test('a store that lacks a declared capability fails its cases', async (t) => 
   const cases = casesFor({ createStore: () => storeWith('listUserSessions'), capabilities })
   const { failed, skipped } = await run(cases)
   const lacking = [...cases.keys()].filter((name) =>
-    /^(capabilities|batchRecordActivity|deleteExpiredSessions|deleteAllSessions|deleteSessionsByMetadata|checkSchema): /.test(
+    /^(capabilities|batchRecordActivity|deleteExpiredSessions|deleteAllSessions|deleteSessionsByMetadata|checkSchema|updateSession|deleteUser): /.test(
       name,
     ),
   )

@@ -6,27 +6,38 @@ const longestDelay = 60_000
 /** Past it the oldest is given up: an outage must not fill the memory. */
 const maxWaiting = 10_000
 
-/** Deletions that failed and that no sign-in may wait for: tried again, one at a time, until the store answers. */
-export class DeferredDeletions {
+/** What the log says of calls that wait. */
+export interface RetryMessages {
+  readonly failed: string
+  readonly givenUp: string
+  readonly left: string
+}
+
+interface WaitingCall {
+  readonly sessionId: SessionId
+  readonly attempt: () => Promise<unknown>
+}
+
+/** Calls of the store that failed and that no request may wait for: tried again, one at a time, until it answers. */
+export class RetriedCalls {
   readonly #events: SessionEvents
-  readonly #waiting = new Map<SessionId, () => Promise<unknown>>()
+  readonly #messages: RetryMessages
+  readonly #waiting = new Map<string, WaitingCall>()
   #timer: NodeJS.Timeout | null = null
   #delay = firstDelay
   #running: Promise<void> | null = null
   #stopped = false
 
-  constructor(events: SessionEvents) {
+  constructor(events: SessionEvents, messages: RetryMessages) {
     this.#events = events
+    this.#messages = messages
   }
 
-  /** Calls `attempt`, which deletes the session, again and again until it resolves. */
-  add(id: SessionId, attempt: () => Promise<unknown>, cause: unknown): void {
-    this.#events.log.warn(
-      { err: cause, sessionId: id },
-      'a session could not be ended, tried again until it is',
-    )
+  /** Calls `attempt` again and again until it resolves; of calls with one key the last. */
+  add(sessionId: SessionId, attempt: () => Promise<unknown>, cause: unknown, key: string = sessionId): void {
+    this.#events.log.warn({ err: cause, sessionId }, this.#messages.failed)
     if (this.#waiting.size >= maxWaiting) this.#giveUpOldest()
-    this.#waiting.set(id, attempt)
+    this.#waiting.set(key, { sessionId, attempt })
     this.#arm()
   }
 
@@ -38,21 +49,15 @@ export class DeferredDeletions {
     await this.#running
     await this.#tryAll()
     const leftCount = this.#waiting.size
-    if (leftCount > 0) {
-      this.#events.log.error(
-        { leftCount, sessionIds: [...this.#waiting.keys()].slice(0, 20) },
-        'sessions left that should have ended',
-      )
-    }
+    if (leftCount === 0) return
+    const sessionIds = Array.from(this.#waiting.values(), ({ sessionId }) => sessionId).slice(0, 20)
+    this.#events.log.error({ leftCount, sessionIds }, this.#messages.left)
   }
 
   #giveUpOldest(): void {
-    const [oldest] = this.#waiting.keys()
-    this.#waiting.delete(oldest as SessionId)
-    this.#events.log.error(
-      { sessionId: oldest, maxWaiting },
-      'too many sessions wait to be ended, one given up',
-    )
+    const [[key, { sessionId }]] = this.#waiting as unknown as [[string, WaitingCall]]
+    this.#waiting.delete(key)
+    this.#events.log.error({ sessionId, maxWaiting }, this.#messages.givenUp)
   }
 
   #arm(): void {
@@ -69,14 +74,14 @@ export class DeferredDeletions {
 
   /** Stops at the first failure: a store that does not answer one gets no further calls to hang on. */
   async #tryAll(): Promise<void> {
-    for (const [id, attempt] of this.#waiting) {
+    for (const [key, { attempt }] of this.#waiting) {
       try {
         await attempt()
       } catch {
         this.#delay = Math.min(2 * this.#delay, longestDelay)
         return
       }
-      this.#waiting.delete(id)
+      this.#waiting.delete(key)
     }
     this.#delay = firstDelay
   }

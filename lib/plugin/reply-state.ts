@@ -1,0 +1,70 @@
+import type { FastifyReply } from 'fastify'
+import type { Credential } from '../../types/credential.js'
+import type { Session } from '../../types/session.js'
+import { GoseshError } from '../core/errors.js'
+import { forbidCaching, varyBy } from './cache-headers.js'
+
+/** What `signIn`, `reauthenticate` and `signOut` have done on a reply so far. */
+export interface ReplyState {
+  /** Settles when the calls made so far on this reply have. */
+  queue: Promise<unknown>
+  /** The session whose token the reply wrote; `null` once it signed out; `undefined` if it did neither. */
+  session: Session | null | undefined
+  /** Credentials that it wrote or cleared. */
+  readonly credentials: Set<Credential>
+  /** Takes back what the client never hears of, if it hangs up before the headers are sent. Never rejects. */
+  undo: (() => Promise<void>) | null
+}
+
+export const replyState = Symbol('gosesh.replyState')
+
+declare module 'fastify' {
+  interface FastifyReply {
+    [replyState]: ReplyState | null
+  }
+}
+
+export function stateOf(reply: FastifyReply): ReplyState {
+  reply[replyState] ??= newState(reply)
+  return reply[replyState]
+}
+
+function newState(reply: FastifyReply): ReplyState {
+  const state: ReplyState = {
+    queue: Promise.resolve(),
+    session: undefined,
+    credentials: new Set(),
+    undo: null,
+  }
+  reply.raw.once('close', () => {
+    if (!reply.raw.headersSent) void state.queue.then(() => state.undo?.())
+  })
+  return state
+}
+
+/** Calls on one reply take effect in the order in which they were made, so that the last one stands. */
+export function inOrder<T>(state: ReplyState, work: () => Promise<T>): Promise<T> {
+  const result = state.queue.then(work)
+  state.queue = result.catch(() => {})
+  return result
+}
+
+export function isSent(reply: FastifyReply): boolean {
+  return reply.sent || reply.raw.headersSent
+}
+
+/** Throws if no credential can reach the client any more. */
+export function checkDeliverable(reply: FastifyReply): void {
+  if (isSent(reply)) throw new GoseshError('GOSESH_ERR_REPLY_SENT')
+  // Of HTTP/2 only the request knows.
+  if (!reply.raw.destroyed && !reply.request.raw.aborted) return
+  const message = 'The client closed the connection before the credential could be written'
+  throw new GoseshError('GOSESH_ERR_REPLY_SENT', { message, statusCode: 400 })
+}
+
+/** The `onSend` hook says it again; inside an `onSend` of the application it has run already. */
+export function keepFromCaches(reply: FastifyReply, state: ReplyState, credential: Credential): void {
+  state.credentials.add(credential)
+  forbidCaching(reply)
+  varyBy(reply, [credential.header])
+}

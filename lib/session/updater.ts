@@ -1,0 +1,194 @@
+import type { MetadataPatch, ReauthenticateOptions } from '../../types/options.js'
+import type { Session, SessionId, SessionToken } from '../../types/session.js'
+import type { SessionChanges, SessionRecord, SessionUpdater as UpdatingStore } from '../../types/store.js'
+import { requireCapability } from '../core/capabilities.js'
+import { encodeDetails, parseDetails } from '../core/details.js'
+import { GoseshError } from '../core/errors.js'
+import { mergeFactors, parseFactors } from '../core/factors.js'
+import { createSecret, hashSecret, secretHashOf, tokenOf } from '../core/token.js'
+import type { Context, ContextSource } from './context.js'
+import type { SessionEvents } from './events.js'
+import { parseMetadataPatch, parsePastTime, patchMetadata } from './input.js'
+import { idleDeadlineAt, liveSession } from './lifetime.js'
+import { RetriedCalls } from './retried-calls.js'
+
+/** How often a change is made anew because another one came first. */
+const maxTries = 5
+
+const messages = {
+  failed: 'a re-authentication that failed could not be undone, tried again until it is',
+  givenUp: 'too many re-authentications wait to be undone, one given up',
+  left: 're-authentications left that should have been undone: their users have to sign in again',
+}
+
+/** What a re-authentication made of a session. */
+export interface Reauthenticated {
+  readonly session: Session
+  readonly token: SessionToken
+  readonly persistent: boolean
+  /** Milliseconds from now to the absolute deadline. */
+  readonly lifetime: number
+  /** Gives the session its old secret and sign-in time back, because the client never got the new token. Never rejects. */
+  revert(): Promise<void>
+}
+
+/** Changes sessions: each time one read and one conditional write, again if another change came between them. */
+export class SessionUpdater {
+  readonly #source: ContextSource
+  readonly #retried: RetriedCalls
+  /** The last change of each session that is under way: the changes of one process never meet in conflict. */
+  readonly #running = new Map<SessionId, Promise<unknown>>()
+
+  constructor(source: ContextSource, events: SessionEvents) {
+    this.#source = source
+    this.#retried = new RetriedCalls(events, messages)
+  }
+
+  /**
+   * Resolves with the session as it is then, or with `null` if there is none, or its secret is not that of `token`: a
+   * re-authentication came first. Without a token the application itself asks.
+   */
+  async reauthenticate(
+    id: SessionId,
+    token: SessionToken | null,
+    { factors, metadata, authenticatedAt }: ReauthenticateOptions,
+    neededBy: string,
+  ): Promise<Reauthenticated | null> {
+    const { context } = this.#source
+    const methods = parseFactors('factors', factors ?? [])
+    const patch = parseMetadataPatch(metadata ?? {})
+    const store = requireCapability(context.store, 'updateSession', neededBy)
+    const secret = createSecret()
+    const secretHash = hashSecret(secret)
+    const changesOf = (old: SessionRecord, now: number): SessionChanges | null => {
+      if (token !== null && secretHashOf(token) !== old.secretHash) return null
+      const { absoluteTimeout, idleTimeout } = old
+      const proved =
+        authenticatedAt === undefined
+          ? now
+          : parsePastTime('authenticatedAt', authenticatedAt, now - context.maxAge + 1, now)
+      const at = new Date(proved)
+      const absoluteDeadline = new Date(proved + Math.min(absoluteTimeout, context.maxAge))
+      return {
+        secretHash,
+        // Of two proofs the later one counts, whichever comes last.
+        authenticatedAt: at > old.authenticatedAt ? at : old.authenticatedAt,
+        absoluteDeadline,
+        idleDeadline: idleDeadlineAt(now, idleTimeout, absoluteDeadline),
+        details: encodeDetails({ factors: mergeFactors(parseDetails(old.details).factors, methods, at) }),
+        ...(Object.keys(patch).length > 0 && { metadata: patchMetadata(old.metadata, patch) }),
+      }
+    }
+    let old: SessionRecord | null = null
+    const revert = async (): Promise<void> => {
+      if (old !== null) await this.#revert(store, old, secretHash)
+    }
+    const changed = await this.#inOrder(id, () =>
+      this.#change(context, store, id, (record, now) => {
+        const changes = changesOf(record, now)
+        old = record
+        return changes
+      }).catch(async (error) => {
+        await revert()
+        throw error
+      }),
+    )
+    if (changed === null) return null
+    const { record, now } = changed
+    context.tracking?.pending.record(id, now)
+    const session = liveSession(record, context.tracking?.pending.latest(id), now, context)
+    if (session === null) return null
+    const { persistent } = record
+    const lifetime = session.absoluteDeadline.getTime() - now
+    return { session, token: tokenOf(id, secret), persistent, lifetime, revert }
+  }
+
+  /** Resolves with false if there is no such session. */
+  async updateMetadata(id: SessionId, patch: MetadataPatch): Promise<boolean> {
+    const { context } = this.#source
+    const store = requireCapability(context.store, 'updateSession', 'app.gosesh.updateMetadata()')
+    const changed = await this.#inOrder(id, () =>
+      this.#change(context, store, id, ({ metadata }) => ({ metadata: patchMetadata(metadata, patch) })),
+    )
+    return changed !== null
+  }
+
+  /** `onClose`: tries once more to undo what could not be undone. Never rejects. */
+  async stop(): Promise<void> {
+    await this.#retried.stop()
+  }
+
+  #inOrder<T>(id: SessionId, work: () => Promise<T>): Promise<T> {
+    const before = this.#running.get(id) ?? Promise.resolve()
+    const result = before.then(work, work)
+    const settled = result.then(ignore, ignore).finally(() => {
+      if (this.#running.get(id) === settled) this.#running.delete(id)
+    })
+    this.#running.set(id, settled)
+    return result
+  }
+
+  /** Resolves with `null`, having changed nothing, if there is no live session, or `changesOf` returns `null`. */
+  async #change(
+    context: Context,
+    store: UpdatingStore,
+    id: SessionId,
+    changesOf: (record: SessionRecord, now: number) => SessionChanges | null,
+  ): Promise<{ record: SessionRecord; now: number } | null> {
+    for (let tries = 1; tries <= maxTries; tries++) {
+      const record = await context.store.getSession(id)
+      const now = context.clock.now()
+      if (record === null) return null
+      if (liveSession(record, context.tracking?.pending.latest(id), now, context) === null) return null
+      const changes = changesOf(record, now)
+      if (changes === null) return null
+      const result = await store.updateSession(id, record.version, changes)
+      if (result === 'absent') return null
+      if (result === 'updated') return { record: changedRecord(record, changes), now }
+    }
+    throw conflictError()
+  }
+
+  /**
+   * Makes certain that the old secret is in force: the re-authentication failed, or its token never reached the client. An
+   * update that has not landed yet meets a version that is not its own any more; one that has landed is undone by the version
+   * that it made. Tried until the store has answered; never rejects. The absolute deadline stays where the update moved it.
+   */
+  async #revert(store: UpdatingStore, old: SessionRecord, secretHash: string): Promise<void> {
+    const { id } = old
+    const { authenticatedAt, details, metadata } = old
+    const restored: SessionChanges = { secretHash: old.secretHash, authenticatedAt, details }
+    const attempt = async (): Promise<void> => {
+      // The version that the update would replace, else the one that it made, or that another change made after it.
+      let { version } = old
+      for (let tries = 1; tries <= maxTries; tries++) {
+        // Of a change that came after the update, the metadata stays.
+        const changes = version <= old.version + 1 ? { ...restored, metadata } : restored
+        if ((await store.updateSession(id, version, changes)) !== 'conflict') return
+        const found = await this.#source.context.store.getSession(id)
+        if (found === null || found.secretHash !== secretHash) return
+        version = found.version
+      }
+      throw conflictError()
+    }
+    try {
+      await attempt()
+    } catch (error) {
+      this.#retried.add(id, attempt, error, secretHash)
+    }
+  }
+}
+
+function ignore(): void {}
+
+function conflictError(): GoseshError {
+  return new GoseshError('GOSESH_ERR_STORE_UNAVAILABLE', {
+    cause: new Error('other changes of the session came first all the time'),
+  })
+}
+
+/** The record as the store has it after the changes. */
+function changedRecord(record: SessionRecord, changes: SessionChanges): SessionRecord {
+  const given = Object.entries(changes).filter(([, value]) => value !== undefined)
+  return { ...record, ...Object.fromEntries(given), version: record.version + 1 }
+}
