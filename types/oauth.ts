@@ -19,6 +19,13 @@ export interface OAuthSignIn {
   readonly claims: IDToken | null
   /** The token endpoint's answer; of an exchanged ID token, that alone. */
   readonly tokens: Partial<TokenEndpointResponse>
+  /**
+   * When the user signed in at the provider (`auth_time`), which may be long ago: a browser that is signed in there is sent
+   * back at once. `null` if the provider does not say; the session is then authenticated now.
+   */
+  readonly authenticatedAt: Date | null
+  /** How they signed in there (`amr`), by the names of RFC 8176; empty if the provider does not say. */
+  readonly factors: readonly string[]
 }
 
 /** What `onSignIn` decides: `undefined` goes on as usual. */
@@ -197,6 +204,30 @@ export interface SignOutOfProviderOptions {
   readonly idTokenHint?: string | undefined
 }
 
+/** Options of `reply.redirectToProvider`. What a provider is asked for is verified in its answer. */
+export interface RedirectToProviderOptions {
+  /** The page after it, on the own origin or one of `allowedReturnOrigins`. Default: `defaultPage`. */
+  readonly returnTo?: string | undefined
+  /** What the provider is to ask its user, such as `login` or `select_account` (OpenID Connect Core 1.0, section 3.1.2.1). */
+  readonly prompt?: string | undefined
+  /** Who is expected: an address or a login name. */
+  readonly loginHint?: string | undefined
+  /**
+   * Milliseconds within which the user must have signed in at the provider, else it asks them again; 0: it asks in any case. Only
+   * with OpenID. Default: the provider's own `authorizationParameters.max_age`; with `reauthenticate` 0.
+   */
+  readonly maxAge?: number | undefined
+  /** Ways of signing in of which one must be met (`acr_values`), as the provider names them. Only with OpenID. Default: any. */
+  readonly acrValues?: readonly string[] | undefined
+  /** Scopes of this sign-in, in place of the provider's `scope`. */
+  readonly scope?: string | undefined
+  /**
+   * Confirms the session of the request instead of beginning a new one: it keeps its id, metadata and persistence. It must have
+   * begun at this provider, as the same user, or the answer is refused. Only with OpenID, and not with `form_post`.
+   */
+  readonly reauthenticate?: boolean | undefined
+}
+
 declare module 'fastify' {
   interface FastifyInstance {
     /**
@@ -213,5 +244,11 @@ declare module 'fastify' {
      * `signOutPage` if there is none. Rejects with 503 if the store cannot.
      */
     signOutOfProvider(options?: SignOutOfProviderOptions): Promise<string>
+    /**
+     * Sends the browser to a provider of the option `providers` to sign in, or with `reauthenticate` to confirm its session.
+     * Rejects with `GOSESH_ERR_OPTION` on a wrong option, with 401 `GOSESH_ERR_UNAUTHENTICATED` if `reauthenticate` finds no
+     * session, and with 503 if the provider cannot be reached.
+     */
+    redirectToProvider(name: string, options?: RedirectToProviderOptions): Promise<FastifyReply>
   }
 }

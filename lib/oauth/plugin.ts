@@ -16,6 +16,7 @@ import { type OAuthSettings, parseSettings } from './options.js'
 import { pageErrorHandler } from './pages/pages.js'
 import { Clients } from './providers/clients.js'
 import { loadLibraries } from './providers/libraries.js'
+import { SignInFlow } from './sign-in/flow.js'
 import { signInRoutes } from './sign-in/routes.js'
 import { tokenRoutes } from './token/routes.js'
 import { LoggedOut } from './token/seen-tokens.js'
@@ -93,6 +94,16 @@ async function registerOAuth(app: FastifyInstance, options: OAuthOptions): Promi
   app.decorateReply('signOutOfProvider', function (signOutOptions = {}) {
     return signOutOfProvider(this, signOutOptions, settings, clients)
   })
+  const flow = new SignInFlow(app, settings)
+  app.decorateReply('redirectToProvider', async function (name, redirectOptions = {}) {
+    const client = clients.byName(name)
+    if (client !== null) return await flow.redirect(client, redirectOptions, this)
+    throw optionError(
+      'redirectToProvider',
+      name,
+      `one of ${clients.all.map((known) => known.name).join(', ')}`,
+    )
+  })
   app.addHook('onReady', async () => {
     if (settings.backchannelLogout) requireSessionsDeleter(app)
     discoverInBackground(app, clients)
@@ -105,7 +116,7 @@ async function registerOAuth(app: FastifyInstance, options: OAuthOptions): Promi
       routes.addHook('onRequest', async (_request, reply) => void reply.headers(cacheHeaders))
       routes.register(async (pages) => {
         pages.setErrorHandler(pageErrorHandler(settings))
-        signInRoutes(pages, settings, clients.all)
+        signInRoutes(pages, settings, clients.all, flow)
         signOutRoutes(pages, settings)
         if (device !== null) devicePageRoutes(pages, settings, device)
       })

@@ -95,8 +95,10 @@ export function devicePageRoutes(
   const attempts = new Attempts(clock, settings.maxAttempts)
 
   /** An old session, such as a stolen one, must not make itself a new one. */
-  const mayAllow = ({ createdAt }: Session): boolean =>
-    settings.approvalMaxAge === null || isRecent(createdAt, clock.now(), settings.approvalMaxAge)
+  const mayAllow = ({ createdAt, authenticatedAt }: Session): boolean =>
+    settings.approvalMaxAge === null ||
+    // A sign-in at a provider where the user had signed in before counts: else it would be asked for again and again.
+    [createdAt, authenticatedAt].some((at) => isRecent(at, clock.now(), settings.approvalMaxAge as number))
 
   routes.get<{ Querystring: { user_code?: unknown } }>(
     '/device',

@@ -7,15 +7,20 @@ import type {
   OidcProvider,
 } from '../../../types/oauth.js'
 import { GoseshError } from '../../core/errors.js'
+import { factorsAmong } from '../../core/factors.js'
 import { within } from '../../core/timing.js'
-import { unverifiedError, withProvider } from '../failure.js'
+import { withProvider } from '../failure.js'
 import type { Transaction } from '../sign-in/transaction.js'
 import { boundedFetch } from './bounded-fetch.js'
+import { authTimeOf, checkAcr, checkAuthTime } from './claims.js'
 import { parseExactJson } from './exact-json.js'
 import type { Libraries } from './libraries.js'
 
 /** The secrets of one sign-in at a provider. */
 export type TransactionSecrets = Pick<Transaction, 'state' | 'nonce' | 'verifier'>
+
+/** What the answer to one sign-in is checked for. */
+export type TransactionDemands = Pick<Transaction, 'maxAge' | 'acrValues'>
 
 type Client = Libraries['client']
 
@@ -73,18 +78,6 @@ function subjectOf(provider: OAuthProvider, profile: OAuthProfile): string {
   throw new GoseshError('GOSESH_ERR_OAUTH_PROVIDER', { cause: new Error('the profile names no user') })
 }
 
-/** Milliseconds by which the clock of a provider may be slow. */
-const clockTolerance = 30_000
-
-/**
- * Throws if the provider does not say that the user signed in since `earliest`: a browser can change what it is asked. It
- * can date back its cookie too, but by no more than a transaction may take.
- */
-export function checkAuthTime(authTime: unknown, earliest: number): void {
-  if (Number(authTime) * 1_000 >= earliest - clockTolerance) return
-  throw unverifiedError('the user signed in at the provider before what max_age or prompt=login asked for')
-}
-
 /** What GitHub answers to an application that may not read addresses. */
 const withheld: ReadonlySet<number> = new Set([403, 404])
 
@@ -135,20 +128,26 @@ export class ProviderClient<P extends OAuthProvider = OAuthProvider> {
   }
 
   /** Where the browser is sent: the authorization code flow with PKCE (RFC 7636), state and nonce. */
-  async authorizationUrl({ state, nonce, verifier }: TransactionSecrets): Promise<URL> {
+  async authorizationUrl(
+    { state, nonce, verifier }: TransactionSecrets,
+    { maxAge, acrValues }: TransactionDemands,
+    own: Readonly<Record<string, string>> = {},
+  ): Promise<URL> {
     const configuration = await this.configuration()
     const { provider } = this
     const parameters: Record<string, string> = {
       ...provider.authorizationParameters,
+      ...(provider.scope !== '' && { scope: provider.scope }),
+      ...own,
       redirect_uri: this.callbackUrl,
       state,
       code_challenge: await this.#client.calculatePKCECodeChallenge(verifier),
       code_challenge_method: 'S256',
     }
-    if (provider.scope !== '') parameters.scope = provider.scope
     if (provider.kind === 'oidc') parameters.nonce = nonce
     // With it a provider has to say when its user signed in (OpenID Connect Core 1.0, section 3.1.2.1).
-    if (provider.kind === 'oidc' && provider.maxAge !== null) parameters.max_age ??= '0'
+    if (maxAge !== null) parameters.max_age = String(Math.floor(maxAge / 1_000))
+    if (acrValues.length > 0) parameters.acr_values = acrValues.join(' ')
     if (answersByPost(provider)) parameters.response_mode = 'form_post'
     return await withProvider(async () => this.#client.buildAuthorizationUrl(configuration, parameters))
   }
@@ -156,7 +155,7 @@ export class ProviderClient<P extends OAuthProvider = OAuthProvider> {
   /** Verifies what came back to the callback, redeems the code, and says who it is. */
   async finish(
     answer: URLSearchParams,
-    { state, nonce, verifier, startedAt }: Omit<Transaction, 'provider' | 'returnTo'>,
+    { state, nonce, verifier, startedAt, maxAge, acrValues }: Transaction,
   ): Promise<OAuthSignIn> {
     const configuration = await this.configuration()
     const url = new URL(this.callbackUrl)
@@ -164,12 +163,12 @@ export class ProviderClient<P extends OAuthProvider = OAuthProvider> {
     const checks = { expectedState: state, pkceCodeVerifier: verifier }
     const { provider } = this
     const openId = provider.kind === 'oidc' ? { expectedNonce: nonce, idTokenExpected: true } : {}
-    const maxAge = provider.kind === 'oidc' ? provider.maxAge : null
     const { profile, ...proof } = await withProvider(async () => {
       const tokens = await this.#client.authorizationCodeGrant(configuration, url, { ...checks, ...openId })
       // Only an OpenID provider's ID token was verified; what another one calls so says nothing.
       const claims = (provider.kind === 'oidc' && tokens.claims()) || null
       if (maxAge !== null) checkAuthTime(claims?.auth_time, startedAt - maxAge)
+      checkAcr(claims?.acr, acrValues)
       return {
         profile: await this.#profile(configuration, tokens.access_token, claims),
         claims,
@@ -180,7 +179,15 @@ export class ProviderClient<P extends OAuthProvider = OAuthProvider> {
   }
 
   signIn(profile: OAuthProfile, { claims, tokens }: Pick<OAuthSignIn, 'claims' | 'tokens'>): OAuthSignIn {
-    return { provider: this.name, subject: subjectOf(this.provider, profile), profile, claims, tokens }
+    return {
+      provider: this.name,
+      subject: subjectOf(this.provider, profile),
+      profile,
+      claims,
+      tokens,
+      authenticatedAt: authTimeOf(claims),
+      factors: factorsAmong(claims?.amr),
+    }
   }
 
   /** Where the browser ends its session at the provider; `null` if the provider has no such page. */

@@ -1,10 +1,14 @@
 import type { CookieSerializeOptions } from '@fastify/cookie'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Clock } from '../../../types/options.js'
+import type { SessionId } from '../../../types/session.js'
+import { isSessionId } from '../../core/token.js'
 
 /**
  * One sign-in at a provider, from the redirect there to the callback. It is kept in a cookie of the browser that began
- * it, in clear: the secrets are that browser's own, and no other site can read or write a `__Host-` cookie.
+ * it, in clear: the secrets are that browser's own, and no other site can read or write a `__Host-` cookie. Its user can
+ * take out what the answer is checked for, and gains nothing: a session's `authenticatedAt` and `factors` are what the
+ * provider says, and routes go by these.
  */
 export interface Transaction {
   readonly provider: string
@@ -14,6 +18,12 @@ export interface Transaction {
   readonly returnTo: string
   /** Milliseconds since the epoch. */
   readonly startedAt: number
+  /** Milliseconds; what the answer is checked for. `null`: nothing was asked. */
+  readonly maxAge: number | null
+  /** The same; empty if nothing was asked. */
+  readonly acrValues: readonly string[]
+  /** The session that it confirms; `null`: it begins a new one. */
+  readonly reauthenticates: SessionId | null
 }
 
 export interface TransactionSettings {
@@ -39,20 +49,30 @@ interface KeptCookie {
   readonly transaction: Transaction | null
 }
 
-function encode({ provider, state, nonce, verifier, returnTo, startedAt }: Transaction): string {
-  const fields = [provider, state, nonce, verifier, returnTo, startedAt]
+function encode(transaction: Transaction): string {
+  const { provider, state, nonce, verifier, returnTo, startedAt } = transaction
+  const { maxAge, acrValues, reauthenticates } = transaction
+  const fields = [provider, state, nonce, verifier, returnTo, startedAt, maxAge, acrValues, reauthenticates]
   return Buffer.from(JSON.stringify(fields)).toString('base64url')
 }
+
+const isText = (value: unknown): value is string => typeof value === 'string'
 
 /** `null` for anything that `encode` did not make. */
 function decode(value: string): Transaction | null {
   try {
     const fields: unknown = JSON.parse(Buffer.from(value, 'base64url').toString())
     if (!Array.isArray(fields)) return null
-    const [provider, state, nonce, verifier, returnTo, startedAt] = fields
-    const texts = [provider, state, nonce, verifier, returnTo].every((field) => typeof field === 'string')
-    return texts && Number.isFinite(startedAt)
-      ? { provider, state, nonce, verifier, returnTo, startedAt }
+    const [provider, state, nonce, verifier, returnTo, startedAt, maxAge, acrValues, reauthenticates] = fields
+    const isWhole =
+      [provider, state, nonce, verifier, returnTo].every(isText) &&
+      Number.isFinite(startedAt) &&
+      (maxAge === null || Number.isFinite(maxAge)) &&
+      Array.isArray(acrValues) &&
+      acrValues.every(isText) &&
+      (reauthenticates === null || isSessionId(reauthenticates))
+    return isWhole
+      ? { provider, state, nonce, verifier, returnTo, startedAt, maxAge, acrValues, reauthenticates }
       : null
   } catch {
     return null

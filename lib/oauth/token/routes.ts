@@ -7,7 +7,7 @@ import { lifetimeOf } from '../../core/timing.js'
 import { unverifiedError } from '../failure.js'
 import { fieldsOf } from '../form.js'
 import type { OAuthSettings } from '../options.js'
-import { checkAuthTime } from '../providers/client.js'
+import { checkAuthTime } from '../providers/claims.js'
 import type { OidcClient } from '../providers/clients.js'
 import { identify } from '../providers/identity.js'
 import { type LoggedOut, SeenTokens } from './seen-tokens.js'
@@ -65,8 +65,8 @@ export function tokenRoutes(
     if (!seen.add(key)) throw unverifiedError('the ID token was used before')
     try {
       const signIn = client.signIn(claims, { claims, tokens: { id_token: idToken } })
-      const { userId, metadata } = await identify(signIn, request, settings, routes)
-      return answer(await routes.gosesh.createSession(userId, { metadata }))
+      const { userId, ...options } = await identify(signIn, request, settings, routes)
+      return answer(await routes.gosesh.createSession(userId, options))
     } catch (error) {
       seen.forget(key)
       throw error
