@@ -13,6 +13,7 @@ export type {
   OidcOptions,
   OidcProvider,
   ProviderOptions,
+  RedirectToProviderOptions,
   SignInDecision,
   SignOutOfProviderOptions,
   TransactionCookieOptions,

@@ -22,13 +22,22 @@ export async function appOrigin(): Promise<string> {
 export async function startApp(
   t: Test,
   options: OAuthOptions,
-  { sessions = {}, server = {} }: { sessions?: GoseshOptions; server?: FastifyServerOptions } = {},
+  {
+    sessions = {},
+    server = {},
+    routes = () => {},
+  }: {
+    sessions?: GoseshOptions
+    server?: FastifyServerOptions
+    routes?: (app: FastifyInstance) => void
+  } = {},
 ): Promise<FastifyInstance> {
   const app = Fastify({ forceCloseConnections: true, ...server })
   t.teardown(() => app.close())
   await app.register(gosesh, { credentials: [bearerCredential(), cookieCredential()], ...sessions })
   await app.register(oauth, options)
   addRoutes(app)
+  routes(app)
   const { hostname, port } = new URL(options.origin)
   await app.listen({ host: hostname, port: Number(port) })
   return app

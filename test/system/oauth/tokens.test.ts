@@ -57,6 +57,22 @@ t.test('an ID token says when its user signed in, if the provider is asked for i
   }
 })
 
+t.test('a session for an ID token is as old as the sign-in, with the factors that it names', async (t) => {
+  const { app, button, server } = await scene(t, {}, { provider: { idTokenExchange: true } })
+  const authTime = Math.floor(Date.now() / 1_000) - 500
+  const claims = { sub: 'ada', auth_time: authTime, amr: ['pwd', 'otp'], acr: 'urn:acme:mfa' }
+  const response = await postJson(`${button}/token`, { id_token: await server.sign(claims) })
+  const { token } = (await response.json()) as { token: string }
+  t.match(await app.gosesh.verifyToken(token), {
+    authenticatedAt: new Date(authTime * 1_000),
+    factors: [{ method: 'pwd' }, { method: 'otp', at: new Date(authTime * 1_000) }],
+    metadata: { oidc_acr: 'urn:acme:mfa' },
+  })
+  const ahead = { sub: 'bo', auth_time: authTime + 10_000 }
+  const soon = await postJson(`${button}/token`, { id_token: await server.sign(ahead) })
+  t.equal(soon.status, 200, 'a clock that is ahead counts as now')
+})
+
 t.test('an ID token is not used up by an outage', async (t) => {
   const store = new MemoryStore()
   const { button, server } = await scene(t, {}, { sessions: { store }, provider: { idTokenExchange: true } })

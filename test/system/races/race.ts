@@ -150,6 +150,25 @@ export class Race {
     })
   }
 
+  /** Re-authenticates; resolves with the device that goes on, or with `null` if it was refused. */
+  reauthenticate(label: string, device: Device): Promise<Operation<Device | null>> {
+    return this.do(label, async () => {
+      const headers = { cookie: device.cookie }
+      const response = await this.app.inject({ method: 'POST', url: '/confirm', headers })
+      if (response.statusCode === 401) {
+        assert.equal(response.headers['set-cookie'], undefined, `${label} leaves the cookie alone`)
+        return null
+      }
+      assert.equal(response.statusCode, 200, `${label} answered ${response.statusCode}: ${response.body}`)
+      return { cookie: cookieOf(response), session: response.json() }
+    })
+  }
+
+  /** Resolves with false if there is no such session. */
+  updateMetadata(label: string, { session }: Device, key: string): Promise<Operation<boolean>> {
+    return this.do(label, async () => await this.app.gosesh.updateMetadata(session.id, { [key]: label }))
+  }
+
   flush(label: string): Promise<Operation<void>> {
     return this.do(label, async () => await this.app.gosesh.activityTracker?.flush())
   }
