@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { arch, availableParallelism, cpus, platform, totalmem } from 'node:os'
 import { dirname } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -42,6 +42,7 @@ const { values, positionals } = parseArgs({
     json: { type: 'string', default: '.bench/results.json' },
     'write-docs': { type: 'boolean', default: false },
     node: { type: 'string' },
+    beside: { type: 'string' },
   },
 })
 // Everything, the servers and what loads them, then runs with the Node that was asked for.
@@ -83,11 +84,14 @@ for (const [name, section] of Object.entries(sections)) {
 const report: Report = {
   date: new Date().toISOString().slice(0, 10),
   machine: machine(),
+  node: process.version,
   quick: values.quick,
   sections: results,
 }
 console.log(`## Goals\n\n${reportGoals(report)}\n`)
 mkdirSync(dirname(values.json), { recursive: true })
 writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`)
-if (values['write-docs']) writeDocs(report)
+const beside =
+  values.beside === undefined ? null : (JSON.parse(readFileSync(values.beside, 'utf8')) as Report)
+if (values['write-docs']) writeDocs(report, beside)
 console.log(`${Math.round((performance.now() - started) / 1_000)} seconds; figures in ${values.json}`)

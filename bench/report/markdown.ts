@@ -27,14 +27,30 @@ function goalText({ goal, unit = '' }: Goal): string {
   return 'atLeast' in goal ? `at least ${show(goal.atLeast)}${unit}` : `at most ${show(goal.atMost)}${unit}`
 }
 
-export function goalsText(goals: readonly Goal[]): string {
+/** The goals of another run, which a column shows beside these. */
+interface OtherGoals {
+  readonly node: string
+  readonly goals: readonly Goal[]
+}
+
+export function goalsText(goals: readonly Goal[], other: OtherGoals | null = null): string {
   const columns = ['measure', 'goal', 'measured', 'by throughput', '']
   const rows = goals.map((goal) => [
     goal.measure,
     goalText(goal),
-    showSpread(goal.measured) + (goal.unit ?? ''),
+    measuredText(goal),
     goal.throughput === undefined ? '' : showSpread(goal.throughput),
     isMet(goal) ? 'met' : '**not met**',
+    ...(other === null ? [] : [besideText(other.goals.find(({ measure }) => measure === goal.measure))]),
   ])
-  return tableOf(columns, rows)
+  return tableOf(other === null ? columns : [...columns, `on Node ${other.node}`], rows)
+}
+
+function measuredText({ measured, unit = '' }: Goal): string {
+  return showSpread(measured) + unit
+}
+
+function besideText(goal: Goal | undefined): string {
+  if (goal === undefined) return '–'
+  return isMet(goal) ? measuredText(goal) : `${measuredText(goal)}, not met`
 }
