@@ -68,11 +68,14 @@ export class SessionUpdater {
           ? now
           : parsePastTime('authenticatedAt', authenticatedAt, now - context.maxAge + 1, now)
       const at = new Date(proved)
-      const absoluteDeadline = new Date(proved + Math.min(absoluteTimeout, context.maxAge))
+      // Of two proofs the later one counts, whichever comes last.
+      const absoluteDeadline = laterOf(
+        old.absoluteDeadline,
+        new Date(proved + Math.min(absoluteTimeout, context.maxAge)),
+      )
       return {
         secretHash,
-        // Of two proofs the later one counts, whichever comes last.
-        authenticatedAt: at > old.authenticatedAt ? at : old.authenticatedAt,
+        authenticatedAt: laterOf(old.authenticatedAt, at),
         absoluteDeadline,
         idleDeadline: idleDeadlineAt(now, idleTimeout, absoluteDeadline),
         details: encodeDetails({ factors: mergeFactors(parseDetails(old.details).factors, methods, at) }),
@@ -96,8 +99,8 @@ export class SessionUpdater {
     if (changed === null) return null
     const { record, now } = changed
     context.tracking?.pending.record(id, now)
-    const session = liveSession(record, context.tracking?.pending.latest(id), now, context)
-    if (session === null) return null
+    // It was alive before the change, which moves nothing back.
+    const session = liveSession(record, context.tracking?.pending.latest(id), now, context) as Session
     const { persistent } = record
     const lifetime = session.absoluteDeadline.getTime() - now
     return { session, token: tokenOf(id, secret), persistent, lifetime, revert }
@@ -180,6 +183,10 @@ export class SessionUpdater {
 }
 
 function ignore(): void {}
+
+function laterOf(a: Date, b: Date): Date {
+  return a > b ? a : b
+}
 
 function conflictError(): GoseshError {
   return new GoseshError('GOSESH_ERR_STORE_UNAVAILABLE', {

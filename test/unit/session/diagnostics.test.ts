@@ -1,7 +1,7 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import t, { type Test } from 'tap'
 import { cookieCredential } from '../../../lib/index.js'
-import { buildApp, signIn, unknownToken, whoami } from '../../tools/app.js'
+import { buildApp, cookieOf, signIn, unknownToken, whoami } from '../../tools/app.js'
 import { fakeTime } from '../../tools/clock.js'
 import { WatchedStore } from '../../tools/store.js'
 
@@ -23,6 +23,7 @@ t.test('diagnostics channels', async (t) => {
     const { cookie, session } = await signIn(app)
     await whoami(app, cookie)
     await whoami(app, `__Host-session=${unknownToken}`)
+    await whoami(app, `__Host-session=${session.id}.${'x'.repeat(43)}`)
     store.fail('getSession')
     await app.inject({ url: '/me', headers: { cookie } })
     store.off('getSession')
@@ -36,11 +37,12 @@ t.test('diagnostics channels', async (t) => {
     t.match(messages, [
       { outcome: 'verified', sessionId: session.id, userId: 'ada', durationMs, error: null },
       { outcome: 'absent', userId: null, error: null },
+      { outcome: 'mismatch', sessionId: session.id, userId: null, error: null },
       { outcome: 'failed', sessionId: session.id, error: { code: 'GOSESH_ERR_STORE_UNAVAILABLE' } },
       { outcome: 'expired', sessionId: session.id, error: null },
       { outcome: 'failed', sessionId: session.id, error: { code: 'GOSESH_ERR_STORE_UNAVAILABLE' } },
     ])
-    t.equal(messages.length, 5)
+    t.equal(messages.length, 6)
   })
 
   t.test('an error of a message is one, whatever was thrown', async (t) => {
@@ -81,6 +83,42 @@ t.test('diagnostics channels', async (t) => {
       { sessionId: session.id, everywhere: true, error: null },
     ])
     t.match(ends, [{ reason: 'everywhere', sessionId: session.id, userId: 'ada' }])
+  })
+
+  t.test('gosesh:sign-in, gosesh:reauthenticate and gosesh:update-metadata say who and what', async (t) => {
+    const channels = ['gosesh:sign-in', 'gosesh:reauthenticate', 'gosesh:update-metadata']
+    const [signIns, confirmations, updates] = channels.map((name) => published(t, name))
+    const store = new WatchedStore()
+    const app = buildApp(t, { store })
+    const userAgent = `Firefox ${'x'.repeat(600)}`
+    const headers = { 'user-agent': userAgent }
+    const login = await app.inject({ method: 'POST', url: '/login', headers, body: {} })
+    const { id } = login.json()
+    const client = { address: '127.0.0.1', userAgent: userAgent.slice(0, 500) }
+    t.match(signIns, [{ sessionId: id, userId: 'ada', credential: 'cookie', ...client, error: null }])
+    const confirm = () =>
+      app.inject({
+        method: 'POST',
+        url: '/confirm',
+        headers: { ...headers, cookie: cookieOf(login) },
+        body: { factors: ['otp'] },
+      })
+    store.fail('updateSession')
+    await confirm()
+    await t.rejects(app.gosesh.updateMetadata(id, { a: 'b' }))
+    store.off('updateSession')
+    await app.gosesh.updateMetadata(id, { a: 'b' })
+    await confirm()
+    const error = { code: 'GOSESH_ERR_STORE_UNAVAILABLE' }
+    const by = { sessionId: id, userId: 'ada', factors: ['otp'], ...client, durationMs: Number }
+    t.match(confirmations, [
+      { ...by, error },
+      { ...by, error: null },
+    ])
+    t.match(updates, [
+      { sessionId: id, keys: ['a'], durationMs: Number, error },
+      { sessionId: id, keys: ['a'], error: null },
+    ])
   })
 
   t.test('gosesh:cross-origin', async (t) => {

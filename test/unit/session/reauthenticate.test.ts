@@ -130,9 +130,12 @@ t.test('reply.reauthenticate', async (t) => {
     app.post('/callback', { config: { session: false } }, async (_request, reply) =>
       reply.reauthenticate({ allowCrossOrigin: true }),
     )
+    app.post('/plain', { config: { session: false } }, async (_request, reply) => reply.reauthenticate())
     const { cookie } = await signIn(app)
     const origin = { origin: 'https://evil.example' }
     t.match((await confirm(app, cookie, {}, origin)).json(), { code: 'GOSESH_ERR_CROSS_ORIGIN' })
+    const plain = await app.inject({ method: 'POST', url: '/plain', headers: { cookie, ...origin } })
+    t.match(plain.json(), { statusCode: 403, code: 'GOSESH_ERR_CROSS_ORIGIN' })
     t.ok(await whoami(app, cookie))
     const headers = { cookie, ...origin }
     t.equal((await app.inject({ method: 'POST', url: '/callback', headers })).statusCode, 200)
