@@ -2,6 +2,7 @@
 import { coreMutations } from './core.js'
 import { deviceMutations } from './devices.js'
 import { oauthMutations } from './oauth.js'
+import { pluginMutations } from './plugin.js'
 import { sessionMutations } from './sessions.js'
 import { storeMutations } from './stores.js'
 
@@ -10,6 +11,7 @@ import { storeMutations } from './stores.js'
 /** @type {readonly Mutation[]} */
 export const mutations = [
   ...coreMutations,
+  ...pluginMutations,
   ...sessionMutations,
   ...storeMutations,
   ...oauthMutations,

@@ -32,8 +32,8 @@ export const sessionMutations = [
     check: 'a re-authentication gives a new token',
     requirement: '7.2.4',
     file: 'lib/session/updater.ts',
-    text: '        secretHash,\n        // Of two proofs',
-    replacement: '        // Of two proofs',
+    text: '        secretHash,\n        authenticatedAt: laterOf',
+    replacement: '        authenticatedAt: laterOf',
     test: 'test/unit/session/reauthenticate.test.ts',
   },
   {

@@ -1,39 +1,11 @@
-import { request as httpRequest } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import t from 'tap'
 import { createSecret, createSessionId, tokenOf } from '../../../lib/core/token.js'
-import { cookieValue } from '../../../lib/credentials/cookie.js'
 import { bearerCredential, type Credential, cookieCredential } from '../../../lib/index.js'
 import { buildApp, cookieOf, signIn, whoami } from '../../tools/app.js'
 import { recordingLogger } from '../../tools/logger.js'
 import { WatchedStore } from '../../tools/store.js'
 
 const token = tokenOf(createSessionId(), createSecret())
-
-t.test('cookieValue', async (t) => {
-  for (const [header, expected] of [
-    ['__Host-s=a', 'a'],
-    ['x=1; __Host-s=a; y=2', 'a'],
-    ['x=1;__Host-s=a', 'a'],
-    [' \t__Host-s \t=\t a \t;', 'a'],
-    ['__Host-s=a; __Host-s=b', 'a'],
-    ['__Host-s=a=b', 'a=b'],
-    ['__Host-s=', ''],
-    ['\xa0__Host-s=b; __Host-s=a', 'a'],
-    ['\ufeff__Host-s=b', null],
-    ['\v__Host-s=b', null],
-    ['__Host-s\xa0=b', null],
-    ['__host-s=b', null],
-    ['__Host%2ds=b', null],
-    ['=__Host-s=b', null],
-    ['__Host-s', null],
-    ['', null],
-    ['=', null],
-    [';;;', null],
-  ] as const) {
-    t.equal(cookieValue(header, '__Host-s'), expected, JSON.stringify(header))
-  }
-})
 
 t.test('what another parser found is not trusted, such as one that trims a no-break space', async (t) => {
   const app = buildApp(t)
@@ -45,20 +17,6 @@ t.test('what another parser found is not trusted, such as one that trims a no-br
   const { cookie } = await signIn(app)
   t.match(await whoami(app, cookie), { userId: 'ada' })
   t.equal(await whoami(app, `\xa0__Host-session=${attacker}`), null)
-})
-
-t.test('persistent: false is a cookie that ends with the browser', async (t) => {
-  const app = buildApp(t)
-  app.post('/forget', async (_request, reply) => reply.signIn('ada', { persistent: false }))
-  const { headers } = await app.inject({ method: 'POST', url: '/forget' })
-  t.match(
-    headers['set-cookie'],
-    /^__Host-session=[\w-]{22}\.[\w-]{43}; Path=\/; HttpOnly; Secure; SameSite=Lax$/,
-  )
-  const login = (persistent: unknown) =>
-    app.inject({ method: 'POST', url: '/login', body: { persistent } as object })
-  t.match((await login(true)).headers['set-cookie'], /Max-Age=86400;/)
-  t.match((await login('no')).json(), { code: 'GOSESH_ERR_OPTION' })
 })
 
 t.test(
@@ -122,153 +80,6 @@ t.test('an expired session is anonymous, even where the store still returns it',
   t.ok(await store.getSession(session.id))
   t.equal(await whoami(app, cookie), null)
   t.equal((await app.inject({ url: '/me', headers: { cookie } })).statusCode, 401)
-})
-
-t.test('of two cookies of one name the first counts', async (t) => {
-  const app = buildApp(t)
-  const ada = await signIn(app)
-  const bo = await signIn(app, { user: 'bo' })
-  t.equal((await whoami(app, `${ada.cookie}; ${bo.cookie}`))?.userId, 'ada')
-  t.equal(await whoami(app, `__Host-session=nonsense; ${bo.cookie}`), null)
-})
-
-t.test('the cookie', async (t) => {
-  t.test(
-    'is HttpOnly, Secure, SameSite=Lax, on / and bound to the host, up to the absolute deadline',
-    async (t) => {
-      const app = buildApp(t)
-      const response = await app.inject({ method: 'POST', url: '/login', body: {} })
-      t.match(
-        response.headers['set-cookie'],
-        /^__Host-session=[\w-]{22}\.[\w-]{43}; Max-Age=86400; Path=\/; HttpOnly; Secure; SameSite=Lax$/,
-      )
-    },
-  )
-
-  t.test('has the attributes that were asked for, also when it is cleared', async (t) => {
-    const credential = cookieCredential({
-      name: 'sid',
-      domain: 'app.example',
-      path: '/app',
-      sameSite: 'none',
-      partitioned: true,
-      absoluteTimeout: 90_500,
-    })
-    const app = buildApp(t, { credentials: [credential] })
-    const login = await app.inject({ method: 'POST', url: '/login', body: {} })
-    const attributes = 'Domain=app.example; Path=/app; HttpOnly; Secure; Partitioned; SameSite=None'
-    t.match(
-      login.headers['set-cookie'],
-      new RegExp(`^sid=[\\w-]{22}\\.[\\w-]{43}; Max-Age=91; ${attributes}$`),
-    )
-    const logout = await app.inject({ method: 'POST', url: '/logout' })
-    t.equal(
-      logout.headers['set-cookie'],
-      `sid=; Max-Age=0; ${attributes.replace('HttpOnly', 'Expires=Thu, 01 Jan 1970 00:00:00 GMT; HttpOnly')}`,
-    )
-  })
-
-  t.test('lives as long as the session that was asked for, and no longer than 400 days', async (t) => {
-    const app = buildApp(t)
-    const day = 86_400_000
-    const remembered = await app.inject({
-      method: 'POST',
-      url: '/login',
-      body: { absoluteTimeout: 90 * day, idleTimeout: 30 * day },
-    })
-    t.match(remembered.cookies, [{ maxAge: 90 * 86_400 }])
-    const tooLong = await app.inject({ method: 'POST', url: '/login', body: { absoluteTimeout: 401 * day } })
-    t.match(tooLong.json(), {
-      code: 'GOSESH_ERR_OPTION',
-      message: /^Option absoluteTimeout is 34646400000; .*carry/,
-    })
-    t.equal(tooLong.headers['set-cookie'], undefined)
-  })
-})
-
-t.test(
-  'a Secure cookie over plain http to another host is warned about once, saying what to set',
-  async (t) => {
-    for (const [host, server, warnings] of [
-      ['app.example', {}, 1],
-      ['10.0.0.1:3000', {}, 1],
-      ['notlocalhost', {}, 1],
-      ['localhost:3000', {}, 0],
-      ['shop.localhost', {}, 0],
-      ['127.0.0.1:3000', {}, 0],
-      ['[::1]:3000', {}, 0],
-      ['app.example', { trustProxy: true }, 0],
-    ] as const) {
-      const logger = recordingLogger()
-      const app = buildApp(t, { logger }, server)
-      for (let i = 0; i < 2; i++) {
-        await app.inject({ method: 'POST', url: '/login', body: {}, headers: { host } })
-      }
-      t.equal(logger.above('info').length, warnings, `${host} ${JSON.stringify(server)}`)
-      if (warnings > 0) t.match(logger.above('info')[0]?.message, /set Fastify's trustProxy/)
-    }
-    const logger = recordingLogger()
-    const app = buildApp(t, { logger, credentials: [cookieCredential({ name: 'sid', secure: false })] })
-    await app.inject({ method: 'POST', url: '/login', body: {}, headers: { host: 'app.example' } })
-    t.same(logger.above('info'), [], 'not of a cookie that is not Secure')
-  },
-)
-
-t.test('the bearer token', async (t) => {
-  t.test('is read by RFC 6750, the scheme in any case', async (t) => {
-    const app = buildApp(t, { credentials: [bearerCredential()] })
-    await app.ready()
-    const created = await app.gosesh.createSession('ada')
-    for (const authorization of [
-      `Bearer ${created.token}`,
-      `bearer ${created.token}`,
-      `BEARER ${created.token}`,
-      `Bearer   ${created.token}`,
-    ]) {
-      t.equal((await app.inject({ url: '/me', headers: { authorization } })).json().userId, 'ada')
-    }
-  })
-
-  t.test('counts only in one header', async (t) => {
-    const store = new WatchedStore()
-    const app = buildApp(t, { store, credentials: [bearerCredential()] })
-    await app.listen({ port: 0 })
-    const created = await app.gosesh.createSession('ada')
-    store.reset()
-    const statusOf = (headers: string[]): Promise<number | undefined> =>
-      new Promise((resolve, reject) => {
-        const { port } = app.server.address() as AddressInfo
-        const request = httpRequest({ port, path: '/me', headers, agent: false }, (response) => {
-          response.resume()
-          resolve(response.statusCode)
-        })
-        request.on('error', reject)
-        request.end()
-      })
-    const header = ['host', 'localhost', 'authorization', `Bearer ${created.token}`]
-    t.equal(await statusOf(header), 200)
-    store.reset()
-    t.equal(await statusOf([...header, 'Authorization', `Bearer ${created.token}`]), 401)
-    t.same(store.counts, {})
-  })
-
-  t.test('has no idle limit and lives 30 days', async (t) => {
-    const app = buildApp(t, { credentials: [cookieCredential(), bearerCredential()] })
-    await app.ready()
-    const { session } = await app.gosesh.createSession('ada')
-    t.match(session, { idleTimeout: null, idleDeadline: null })
-    t.equal(session.absoluteDeadline.getTime() - session.createdAt.getTime(), 30 * 86_400_000)
-  })
-
-  t.test('cannot be written: signIn says what to use', async (t) => {
-    const app = buildApp(t, { credentials: [bearerCredential()] })
-    const response = await app.inject({ method: 'POST', url: '/login', body: {} })
-    t.match(response.json(), {
-      statusCode: 500,
-      code: 'GOSESH_ERR_CREDENTIAL_NOT_WRITABLE',
-      message: /app\.gosesh\.createSession/,
-    })
-  })
 })
 
 t.test('several credentials', async (t) => {

@@ -1,0 +1,130 @@
+// @ts-check
+
+/** @import { Mutation } from './types.js' */
+
+const cve = 'test/security/cve.test.ts'
+
+/** @type {readonly Mutation[]} */
+export const pluginMutations = [
+  {
+    check: 'a sign-out waits for the deletion before it clears the cookie',
+    requirement: '7.4.1',
+    file: 'lib/plugin/reply.ts',
+    text: "await deleter.delete({ id: sessionId as SessionId, reason: 'signedOut', userId })",
+    replacement:
+      "deleter.delete({ id: sessionId as SessionId, reason: 'signedOut', userId }).catch(() => {})",
+    test: cve,
+  },
+  {
+    check: 'a sign-out everywhere ends all of the user’s sessions',
+    requirement: '7.4.3',
+    file: 'lib/plugin/reply.ts',
+    text: 'if (everywhere && userId !== null) await deleter.deleteUserSessions(userId, undefined)',
+    replacement: '',
+    test: 'test/security/attacks.test.ts',
+  },
+  {
+    check: 'a guarded route refuses a request without a token',
+    requirement: '7.2.1',
+    file: 'lib/plugin/on-request.ts',
+    text: 'this.#admitVisitor(request, reply, route)\n      return undefined',
+    replacement: 'return undefined',
+    test: 'test/unit/plugin/plugin.test.ts',
+  },
+  {
+    check: 'a guarded route refuses a token that is good no longer',
+    requirement: '7.2.1',
+    file: 'lib/plugin/on-request.ts',
+    text: 'if (session === null) this.#admitVisitor(request, reply, route)',
+    replacement: 'if (session === null) return',
+    test: 'test/unit/session/sessions.test.ts',
+  },
+  {
+    check: 'a page of another origin sends no unsafe request with the cookie',
+    requirement: '3.5.1',
+    file: 'lib/plugin/on-request.ts',
+    text: 'if (crossOrigin) throw crossOriginError(request, session, this.#services.events)',
+    replacement: '',
+    test: 'test/security/cross-origin.test.ts',
+  },
+  {
+    check: 'a page of another origin signs nobody in',
+    requirement: '7.6.2',
+    file: 'lib/plugin/reply.ts',
+    text: 'if (!allowed && this.#originCheck.refuses(request)) {',
+    replacement: 'if (allowed && request === null) {',
+    test: 'test/security/attacks-by-pages.test.ts',
+  },
+  {
+    check: 'what shows a session is not stored by caches',
+    requirement: '14.3.2',
+    file: 'lib/plugin/on-send.ts',
+    text: "if (mustNotBeStored || !reply.hasHeader('cache-control')) forbidCaching(reply)",
+    replacement: '',
+    test: cve,
+  },
+  {
+    check: 'calls on one reply take effect in their order',
+    requirement: '7.2.4',
+    file: 'lib/plugin/reply-state.ts',
+    text: 'const result = state.queue.then(work)',
+    replacement: 'const result = work()',
+    test: 'test/system/races/races.test.ts',
+  },
+  {
+    check: 'a cookie that is written overrules a cache header that was set before',
+    requirement: '14.3.2',
+    file: 'lib/plugin/on-send.ts',
+    text: "if (mustNotBeStored || !reply.hasHeader('cache-control')) forbidCaching(reply)",
+    replacement: "if (!reply.hasHeader('cache-control')) forbidCaching(reply)",
+    test: 'test/security/caches.test.ts',
+  },
+  {
+    check: 'a sign-in inside of an onSend is not stored by caches',
+    requirement: '14.3.2',
+    file: 'lib/plugin/reply-state.ts',
+    text: '  forbidCaching(reply)\n',
+    replacement: '',
+    test: 'test/security/caches.test.ts',
+  },
+  {
+    check: 'an error of gosesh is not stored by caches',
+    requirement: '14.3.2',
+    file: 'lib/plugin/on-send.ts',
+    text: 'if (error instanceof GoseshError) reply[refused] = true',
+    replacement: '',
+    test: 'test/security/caches.test.ts',
+  },
+  {
+    check: 'signOut refuses a page of another origin',
+    requirement: '3.5.1',
+    file: 'lib/plugin/reply.ts',
+    text: 'if (isAmbient(credential) && this.#originCheck.refuses(request)) {',
+    replacement: 'if (request === null) {',
+    test: 'test/unit/session/sign-out.test.ts',
+  },
+  {
+    check: 'a client that hangs up while its session is created leaves none',
+    requirement: '7.4.1',
+    file: 'lib/plugin/reply-state.ts',
+    text: 'if (!reply.raw.destroyed && !reply.request.raw.aborted) return\n',
+    replacement: 'if (reply !== null) return\n',
+    test: 'test/unit/session/sign-in-steps.test.ts',
+  },
+  {
+    check: 'a client that hangs up before the cookie is sent leaves no session',
+    requirement: '7.4.1',
+    file: 'lib/plugin/reply-state.ts',
+    text: 'void state.queue.then(() => state.undo?.())',
+    replacement: 'void state.queue',
+    test: 'test/unit/session/sign-in-steps.test.ts',
+  },
+  {
+    check: 'requireByDefault guards a route that says nothing',
+    requirement: '8.3.1',
+    file: 'lib/plugin/route-options.ts',
+    text: 'required: requireByDefault,',
+    replacement: 'required: false,',
+    test: 'test/unit/core/require-session.test.ts',
+  },
+]
