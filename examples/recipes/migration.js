@@ -11,7 +11,7 @@ import gosesh, { cookieCredential } from 'gosesh'
  * @property {string | string[]} secret
  * @property {(session: OldSession) => string | undefined} userIdOf `undefined`: nobody is signed in.
  * @property {(session: OldSession) => import('gosesh').SignInOptions} [signInOptionsOf] What else is carried over, such as
- *   `metadata`, and `createdAt` if the old session knows when its user signed in.
+ *   `metadata`, and `createdAt` and `authenticatedAt` if the old session knows when its user signed in, and last confirmed it.
  * @property {string} [cookieName] Default: `sessionId`.
  * @property {{ path?: string, domain?: string }} [cookie]
  */
@@ -91,7 +91,9 @@ const plugin = async (app, { old, credential = cookieCredential(), ...options })
     const [now, lifetime] = [clock.now(), Math.min(absoluteTimeout, maxAge)]
     // Nobody knows when: half a session ago, so that it is no recent sign-in, and has as long to go.
     const { createdAt = new Date(now - lifetime / 2) } = carried
-    const lives = createdAt.getTime() + lifetime > now && createdAt >= notBefore
+    const { authenticatedAt = createdAt } = carried
+    const latest = Math.max(createdAt.getTime(), authenticatedAt.getTime())
+    const lives = latest + lifetime > now && createdAt >= notBefore
     return lives ? { ...carried, createdAt } : null
   }
 

@@ -4,7 +4,7 @@ import Fastify, { type FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import t, { type Test } from 'tap'
 import { goseshAfterFastifySession } from '../../../examples/recipes/migration.js'
-import gosesh, { cookieCredential, MemoryStore } from '../../../lib/index.js'
+import gosesh, { cookieCredential, MemoryStore, type SignInOptions } from '../../../lib/index.js'
 import { WatchedStore } from '../../tools/store.js'
 import {
   fastifyCookie,
@@ -216,4 +216,16 @@ t.test('the cart of a visitor is merged into that of the user who signs in', asy
   t.equal((await visitor.send(app, 'POST', '/cart/merge')).statusCode, 200)
   t.equal((await visitor.send(app, 'POST', '/cart/merge')).statusCode, 200, 'once')
   t.same(kept, { ada: ['tea'] })
+})
+
+t.test('an old sign-in that was confirmed since counts from then', async (t) => {
+  const old = new OldStore()
+  const visitor = await signedInBefore(t, old)
+  const [createdAt, authenticatedAt] = [48 * 3_600_000, 60_000].map((ago) => new Date(Date.now() - ago))
+  const options = { createdAt, authenticatedAt, factors: ['pwd'] } as SignInOptions
+  const app = newApp(t, old, {}, { signInOptionsOf: () => options })
+  const session = (await visitor.send(app, 'GET', '/me')).json()
+  t.match(session, { createdAt: createdAt?.toJSON(), authenticatedAt: authenticatedAt?.toJSON() })
+  t.match(session, { factors: [{ method: 'pwd', at: authenticatedAt?.toJSON() }] })
+  t.equal(Date.parse(session.absoluteDeadline) - Number(authenticatedAt), 86_400_000)
 })
