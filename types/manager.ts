@@ -6,6 +6,7 @@ import type {
   DeleteUserSessionsOptions,
   MetadataPatch,
   ReauthenticateOptions,
+  UpdateMetadataOptions,
   VerifyTokenOptions,
 } from './options.js'
 import type { EffectivePolicy } from './policy.js'
@@ -40,7 +41,7 @@ export interface SessionManager {
   getSession(id: SessionIdInput): Promise<Session | null>
   /**
    * For a user who has just proved again who they are, and whose client keeps the token itself: a new token for the same
-   * session, and the old one is no good any more. `authenticatedAt` is now, the given factors are added, and the absolute
+   * session, and the old one is no good any more. It asks for no secret: give it only the id of a session that was verified. `authenticatedAt` is now, the given factors are added, and the absolute
    * deadline starts again (NIST SP 800-63B-4, section 5.2). Rejects with 401 `GOSESH_ERR_UNAUTHENTICATED` if there is no such
    * session, with `GOSESH_ERR_OPTION` or `GOSESH_ERR_METADATA` on bad input, and with `GOSESH_ERR_STORE_CAPABILITY` if the
    * store cannot update sessions. If the store fails, the old token goes on.
@@ -51,10 +52,11 @@ export interface SessionManager {
   ): Promise<{ readonly session: Session; readonly token: SessionToken }>
   /**
    * Sets keys of the session's metadata, and removes those that are `null`; token, times and id stay. Resolves with false if
-   * there is no such session. Rejects with `GOSESH_ERR_METADATA`, and with `GOSESH_ERR_STORE_CAPABILITY` if the store cannot
-   * update sessions.
+   * there is no such session, or with `userId` if that user has no such session. Rejects with `GOSESH_ERR_METADATA`, also for
+   * keys that begin with `oidc_`, by which `gosesh/oauth` knows whose session it is; with `GOSESH_ERR_USER_ID`; and with
+   * `GOSESH_ERR_STORE_CAPABILITY` if the store cannot update sessions.
    */
-  updateMetadata(id: SessionIdInput, patch: MetadataPatch): Promise<boolean>
+  updateMetadata(id: SessionIdInput, patch: MetadataPatch, options?: UpdateMetadataOptions): Promise<boolean>
   /**
    * Deletes every session of the user, then all that the store knows of them (OWASP ASVS 14.2.7). Resolves with false if
    * there was nothing. Rejects with `GOSESH_ERR_USER_ID`, and with `GOSESH_ERR_STORE_CAPABILITY` if the store lacks the

@@ -223,7 +223,8 @@ export interface RedirectToProviderOptions {
   readonly scope?: string | undefined
   /**
    * Confirms the session of the request instead of beginning a new one: it keeps its id, metadata and persistence. It must have
-   * begun at this provider, as the same user, or the answer is refused. Only with OpenID, and not with `form_post`.
+   * begun at this provider, as the same user, or the answer is refused; `onSignIn` is asked, and may refuse. Only with OpenID, and
+   * not with `form_post`.
    */
   readonly reauthenticate?: boolean | undefined
 }

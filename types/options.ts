@@ -165,6 +165,12 @@ export interface ReplyReauthenticateOptions extends ReauthenticateOptions {
 /** Keys of the metadata to set; `null` removes one, `undefined` leaves it alone. */
 export type MetadataPatch = Readonly<Record<string, string | null | undefined>>
 
+/** Options of `app.gosesh.updateMetadata`. */
+export interface UpdateMetadataOptions {
+  /** Change only a session of this user. Default: of anybody; given as `undefined`, `GOSESH_ERR_USER_ID`. */
+  readonly userId?: string
+}
+
 /** Options of `reply.signOut`. */
 export interface SignOutOptions {
   /** Also end every other session of the user. Default: `false`. */
@@ -201,8 +207,8 @@ export interface RouteSessionOptions {
    */
   readonly signedInWithin?: number | undefined
   /**
-   * Methods that the session's `factors` must have, else 401 `GOSESH_ERR_FACTOR_MISSING` (RFC 9470). A session is required
-   * then. Default: none.
+   * Methods that the session's `factors` must have, else 401 `GOSESH_ERR_FACTOR_MISSING` (RFC 9470). With `signedInWithin` each
+   * must have been proved within that time, too. A session is required then. Default: none.
    */
   readonly factors?: readonly string[] | undefined
 }

@@ -26,9 +26,9 @@ export async function devices(app) {
     const { id } = /** @type {{ id: string }} */ (request.params)
     const { name } = /** @type {{ name: string }} */ (request.body)
     // An id is no secret, so it says nothing about whose session it is.
-    const session = await app.gosesh.getSession(id)
-    if (session?.userId !== request.requireSession().userId) return reply.callNotFound()
-    await app.gosesh.updateMetadata(id, { deviceName: name.trim() || null })
+    const { userId } = request.requireSession()
+    const patch = { deviceName: name.trim() || null }
+    if (!(await app.gosesh.updateMetadata(id, patch, { userId }))) return reply.callNotFound()
     return reply.code(204).send()
   })
 

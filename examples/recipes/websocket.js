@@ -28,10 +28,12 @@ export async function sockets(app, { recheckInterval = 10_000, closeReason = ({ 
     }
   })
 
-  // A session may also end on another node, or by its deadline while nothing is sent: look again now and then.
+  // A session may also end on another node, or by its deadline while nothing is sent: look again now and then. One that was
+  // confirmed anew has a new token: whoever connected with the old one has to show the new one.
   const recheck = async () => {
-    for (const [socket, { id }] of open) {
-      if ((await app.gosesh.getSession(id)) === null) socket.close(sessionEnded)
+    for (const [socket, { id, authenticatedAt }] of open) {
+      const session = await app.gosesh.getSession(id)
+      if (session === null || session.authenticatedAt > authenticatedAt) socket.close(sessionEnded)
     }
   }
   const timer = setInterval(() => {

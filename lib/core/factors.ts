@@ -23,15 +23,19 @@ export function factorsAmong(values: unknown): readonly string[] {
   return [...new Set<string>(methods)].slice(0, maxFactors)
 }
 
-/** The factors after a proof by these methods at `at`: each is added, or made newer. */
+/**
+ * The factors after a proof by these methods at `at`: each is added, or made newer. One of a time after `now` was taken by a
+ * clock that was ahead, and gives way. Of more than there may be the latest stay.
+ */
 export function mergeFactors(
   factors: readonly Factor[],
   methods: readonly string[],
   at: Date,
+  now: number,
 ): readonly Factor[] {
   const isNewer = (method: string): boolean =>
-    !factors.some((factor) => factor.method === method && factor.at > at)
+    !factors.some((factor) => factor.method === method && factor.at > at && factor.at.getTime() <= now)
   const proved = methods.filter(isNewer)
   const kept = factors.filter(({ method }) => !proved.includes(method))
-  return [...kept, ...proved.map((method) => ({ method, at }))]
+  return [...kept, ...proved.map((method) => ({ method, at }))].slice(-maxFactors)
 }

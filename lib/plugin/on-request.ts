@@ -123,13 +123,16 @@ export class RequestGuard {
     if (refusal !== null) throw announced(reply, refusal)
   }
 
-  /** Why the session is not what the route demands, or `null`. */
+  /** Why the session is not what the route demands, or `null`. With both demands each factor has to be as recent. */
   #refusal({ authenticatedAt, factors }: Session, demands: Demands): GoseshError | null {
     const { signedInWithin } = demands
-    if (signedInWithin !== null && !isRecent(authenticatedAt, this.#settings.clock.now(), signedInWithin)) {
+    const now = this.#settings.clock.now()
+    const isFresh = (at: Date): boolean => signedInWithin === null || isRecent(at, now, signedInWithin)
+    if (signedInWithin !== null && !isFresh(authenticatedAt)) {
       return this.#challenges.signInNotRecent(signedInWithin)
     }
-    const has = (method: string): boolean => factors.some((factor) => factor.method === method)
+    const has = (method: string): boolean =>
+      factors.some((factor) => factor.method === method && isFresh(factor.at))
     return demands.factors.every(has) ? null : this.#challenges.factorMissing(demands.factors)
   }
 

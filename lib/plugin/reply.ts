@@ -256,7 +256,12 @@ function idOwnedBy(token: SessionToken, verification: Verification): SessionId |
 
 /** Who sent the request, as far as that can be told. */
 function clientOf({ ip, headers }: FastifyRequest): { address: string; userAgent: string | null } {
-  return { address: ip, userAgent: headers['user-agent']?.slice(0, maxUserAgent) ?? null }
+  // With `trustProxy` the address is what a header says.
+  return {
+    address: ip.slice(0, maxAddress),
+    userAgent: headers['user-agent']?.slice(0, maxUserAgent) ?? null,
+  }
 }
 
 const maxUserAgent = 500
+const maxAddress = 100

@@ -49,7 +49,8 @@ export class RouteOptionsParser {
   }
 
   #parseOnce(given: RouteSessionOptions): RouteOptions {
-    if (typeof given !== 'object')
+    // Nothing but a plain object: the options in a `Map`, or of a class, would not be seen.
+    if (typeof given !== 'object' || ![Object.prototype, null].includes(Object.getPrototypeOf(given ?? {})))
       throw optionError(name, given, 'false or an object, such as { required: true }')
     checkObject(name, given, ['required', 'activity', 'signedInWithin', 'factors'])
     const demands = parseDemands(given)

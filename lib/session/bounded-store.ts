@@ -57,12 +57,12 @@ export class BoundedStore<S extends SessionStore = SessionStore>
   declare readonly updateSession?: Capabilities['updateSession']
   declare readonly deleteUser?: Capabilities['deleteUser']
   declare readonly deviceCodes?: DeviceCodeStore
-  readonly #limits: StoreLimits
+  readonly limits: StoreLimits
   #waiting = 0
 
   constructor(raw: S, limits: StoreLimits) {
     this.raw = raw
-    this.#limits = limits
+    this.limits = limits
     const { deviceCodes } = raw as Partial<DeviceCodeProvider>
     Object.assign(
       this,
@@ -106,7 +106,7 @@ export class BoundedStore<S extends SessionStore = SessionStore>
   }
 
   #call<T>(method: string, call: () => T | Promise<T>): T | Promise<T> {
-    const { maxPendingStoreCalls, storeTimeout } = this.#limits
+    const { maxPendingStoreCalls, storeTimeout } = this.limits
     if (this.#waiting >= maxPendingStoreCalls) {
       const cause = new Error(`${maxPendingStoreCalls} calls wait for the store already`)
       return Promise.reject(storeError(method, cause))

@@ -84,7 +84,12 @@ function newRecord(
     began === undefined ? now : parsePastTime('createdAt', began, Math.max(oldest, notBefore), now)
   const authenticatedAt = confirmed ?? createdAt
   const absoluteDeadline = new Date(Math.max(createdAt, authenticatedAt) + lifetime)
-  const factors = mergeFactors([], parseFactors('factors', options.factors ?? []), new Date(authenticatedAt))
+  const factors = mergeFactors(
+    [],
+    parseFactors('factors', options.factors ?? []),
+    new Date(authenticatedAt),
+    now,
+  )
   return Object.freeze({
     id: createSessionId(),
     secretHash,

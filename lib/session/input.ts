@@ -100,6 +100,22 @@ export function parseMetadataPatch(value: unknown): MetadataPatch {
   return Object.fromEntries(patch)
 }
 
+/** What gosesh/oauth keeps with a session begins with this, and says whose it is. */
+const reservedPrefix = 'oidc_'
+/** As JSON, in UTF-8. */
+const maxPatchBytes = 2 * maxMetadataBytes
+
+/** Returns the patch; throws `GOSESH_ERR_METADATA` if an application may not make it, as a client may have sent it. */
+export function checkMetadataPatch(patch: MetadataPatch): MetadataPatch {
+  const reserved = Object.keys(patch).find((key) => key.startsWith(reservedPrefix))
+  if (reserved !== undefined) {
+    throw metadataError(`${JSON.stringify(reserved.slice(0, 60))} belongs to gosesh/oauth`, 400)
+  }
+  const size = Buffer.byteLength(JSON.stringify(patch))
+  if (size <= maxPatchBytes) return patch
+  throw metadataError(`the patch has ${size} bytes`, 400)
+}
+
 /** The metadata after a patch; `null` if nothing is left. Throws `GOSESH_ERR_METADATA` if it becomes too large. */
 export function patchMetadata(
   metadata: SessionMetadata | null,

@@ -44,6 +44,9 @@ export function liveSession(
 ): Session | null {
   const { id, userId, createdAt, authenticatedAt, idleTimeout, metadata, deviceBound } = record
   const times = timesOf(record, pending, maxAge)
+  // A time that is none, of a record that somebody broke, must neither end a session nor keep it for ever.
+  if (Number.isNaN(times.absoluteDeadline + times.idleDeadline))
+    throw new RangeError('the record has no valid times')
   if (now >= times.absoluteDeadline || now >= times.idleDeadline) return null
   if (userId === null || createdAt.getTime() < notBefore) return null
   return Object.freeze({

@@ -3,6 +3,8 @@ import type { SessionEvents } from './events.js'
 
 const firstDelay = 1_000
 const longestDelay = 60_000
+/** Calls that fail before a pass over those that wait is given up. */
+const maxFailures = 3
 /** Past it the oldest is given up: an outage must not fill the memory. */
 const maxWaiting = 10_000
 
@@ -36,6 +38,10 @@ export class RetriedCalls {
   /** Calls `attempt` again and again until it resolves; of calls with one key the last. */
   add(sessionId: SessionId, attempt: () => Promise<unknown>, cause: unknown, key: string = sessionId): void {
     this.#events.log.warn({ err: cause, sessionId }, this.#messages.failed)
+    if (this.#stopped) {
+      this.#events.log.error({ leftCount: 1, sessionIds: [sessionId] }, this.#messages.left)
+      return
+    }
     if (this.#waiting.size >= maxWaiting) this.#giveUpOldest()
     this.#waiting.set(key, { sessionId, attempt })
     this.#arm()
@@ -72,17 +78,20 @@ export class RetriedCalls {
     this.#timer.unref()
   }
 
-  /** Stops at the first failure: a store that does not answer one gets no further calls to hang on. */
+  /** Stops after a few failures: a store that does not answer gets no further calls to hang on. */
   async #tryAll(): Promise<void> {
-    for (const [key, { attempt }] of this.#waiting) {
+    let failures = 0
+    for (const [key, call] of [...this.#waiting]) {
       try {
-        await attempt()
+        await call.attempt()
+        this.#waiting.delete(key)
       } catch {
-        this.#delay = Math.min(2 * this.#delay, longestDelay)
-        return
+        // Behind all others, so that one that always fails keeps none of them from being tried.
+        this.#waiting.delete(key)
+        this.#waiting.set(key, call)
+        if (++failures === maxFailures) break
       }
-      this.#waiting.delete(key)
     }
-    this.#delay = firstDelay
+    this.#delay = failures === 0 ? firstDelay : Math.min(2 * this.#delay, longestDelay)
   }
 }

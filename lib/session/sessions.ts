@@ -7,6 +7,7 @@ import type {
   DeleteUserSessionsOptions,
   MetadataPatch,
   ReauthenticateOptions,
+  UpdateMetadataOptions,
   VerifyTokenOptions,
 } from '../../types/options.js'
 import type { EffectivePolicy } from '../../types/policy.js'
@@ -23,6 +24,7 @@ import { isSessionId, isSessionToken } from '../core/token.js'
 import { checkBoolean, checkObject, optionError } from '../core/validation.js'
 import type { ContextSource } from './context.js'
 import {
+  checkMetadataPatch,
   checkUserId,
   createSessionKeys,
   parseMetadata,
@@ -99,12 +101,19 @@ export class Sessions implements SessionManager {
     return { session, token }
   }
 
-  async updateMetadata(id: SessionIdInput, patch: MetadataPatch): Promise<boolean> {
-    const checked = parseMetadataPatch(patch)
+  async updateMetadata(
+    id: SessionIdInput,
+    patch: MetadataPatch,
+    options: UpdateMetadataOptions = {},
+  ): Promise<boolean> {
+    const checked = checkMetadataPatch(parseMetadataPatch(patch))
+    checkObject('updateMetadata', options, ['userId'])
+    // A `userId` that is there and undefined must not come to mean anybody's session.
+    const userId = 'userId' in options ? checkUserId(options.userId) : null
     if (!isSessionId(id)) return false
     const { events, updater } = this.#services
     const by = { sessionId: id, keys: Object.keys(checked) }
-    return await events.updateMetadata(by, () => updater.updateMetadata(id, checked))
+    return await events.updateMetadata(by, () => updater.updateMetadata(id, checked, userId))
   }
 
   async deleteUser(userId: string): Promise<boolean> {

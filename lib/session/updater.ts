@@ -5,7 +5,9 @@ import { requireCapability } from '../core/capabilities.js'
 import { encodeDetails, parseDetails } from '../core/details.js'
 import { GoseshError } from '../core/errors.js'
 import { mergeFactors, parseFactors } from '../core/factors.js'
+import { within } from '../core/timing.js'
 import { createSecret, hashSecret, secretHashOf, tokenOf } from '../core/token.js'
+import { storeError } from './bounded-store.js'
 import type { Context, ContextSource } from './context.js'
 import type { SessionEvents } from './events.js'
 import { parseMetadataPatch, parsePastTime, patchMetadata } from './input.js'
@@ -38,6 +40,7 @@ export class SessionUpdater {
   readonly #retried: RetriedCalls
   /** The last change of each session that is under way: the changes of one process never meet in conflict. */
   readonly #running = new Map<SessionId, Promise<unknown>>()
+  readonly #reverting = new Set<Promise<unknown>>()
 
   constructor(source: ContextSource, events: SessionEvents) {
     this.#source = source
@@ -60,7 +63,9 @@ export class SessionUpdater {
     const store = requireCapability(context.store, 'updateSession', neededBy)
     const secret = createSecret()
     const secretHash = hashSecret(secret)
-    const changesOf = (old: SessionRecord, now: number): SessionChanges | null => {
+    const changesOf = (old: SessionRecord, now: number): SessionChanges | 'made' | null => {
+      // A client that lost its connection sent the update twice, and its first answer.
+      if (old.secretHash === secretHash) return 'made'
       if (token !== null && secretHashOf(token) !== old.secretHash) return null
       const { absoluteTimeout, idleTimeout } = old
       const proved =
@@ -68,28 +73,30 @@ export class SessionUpdater {
           ? now
           : parsePastTime('authenticatedAt', authenticatedAt, now - context.maxAge + 1, now)
       const at = new Date(proved)
-      // Of two proofs the later one counts, whichever comes last.
       const absoluteDeadline = laterOf(
         old.absoluteDeadline,
         new Date(proved + Math.min(absoluteTimeout, context.maxAge)),
       )
       return {
         secretHash,
-        authenticatedAt: laterOf(old.authenticatedAt, at),
+        // Of two proofs the later one counts, but for one of a clock that was ahead.
+        authenticatedAt: old.authenticatedAt.getTime() > now ? at : laterOf(old.authenticatedAt, at),
         absoluteDeadline,
         idleDeadline: idleDeadlineAt(now, idleTimeout, absoluteDeadline),
-        details: encodeDetails({ factors: mergeFactors(parseDetails(old.details).factors, methods, at) }),
+        details: encodeDetails({
+          factors: mergeFactors(parseDetails(old.details).factors, methods, at, now),
+        }),
         ...(Object.keys(patch).length > 0 && { metadata: patchMetadata(old.metadata, patch) }),
       }
     }
     let old: SessionRecord | null = null
     const revert = async (): Promise<void> => {
-      if (old !== null) await this.#revert(store, old, secretHash)
+      if (old !== null) await this.#revert(store, old, secretHash, Object.keys(patch))
     }
-    const changed = await this.#inOrder(id, () =>
+    const changed = await this.#inOrder(context, id, () =>
       this.#change(context, store, id, (record, now) => {
         const changes = changesOf(record, now)
-        old = record
+        if (changes !== 'made') old = record
         return changes
       }).catch(async (error) => {
         await revert()
@@ -107,28 +114,45 @@ export class SessionUpdater {
   }
 
   /** Resolves with false if there is no such session. */
-  async updateMetadata(id: SessionId, patch: MetadataPatch): Promise<boolean> {
+  async updateMetadata(id: SessionId, patch: MetadataPatch, userId: string | null): Promise<boolean> {
     const { context } = this.#source
     const store = requireCapability(context.store, 'updateSession', 'app.gosesh.updateMetadata()')
-    const changed = await this.#inOrder(id, () =>
-      this.#change(context, store, id, ({ metadata }) => ({ metadata: patchMetadata(metadata, patch) })),
+    const changed = await this.#inOrder(context, id, () =>
+      this.#change(context, store, id, (record) =>
+        userId === null || record.userId === userId
+          ? { metadata: patchMetadata(record.metadata, patch) }
+          : null,
+      ),
     )
     return changed !== null
   }
 
   /** `onClose`: tries once more to undo what could not be undone. Never rejects. */
   async stop(): Promise<void> {
+    await Promise.all([...this.#running.values(), ...this.#reverting])
     await this.#retried.stop()
   }
 
-  #inOrder<T>(id: SessionId, work: () => Promise<T>): Promise<T> {
-    const before = this.#running.get(id) ?? Promise.resolve()
-    const result = before.then(work, work)
-    const settled = result.then(ignore, ignore).finally(() => {
+  /** Waits for the change before it, but for no longer than the store has for a call. */
+  async #inOrder<T>(context: Context, id: SessionId, work: () => Promise<T>): Promise<T> {
+    const before = this.#running.get(id)
+    const result = this.#after(context, before, work)
+    const settled = Promise.allSettled([before, result]).then(() => {
       if (this.#running.get(id) === settled) this.#running.delete(id)
     })
     this.#running.set(id, settled)
-    return result
+    return await result
+  }
+
+  async #after<T>(
+    { store }: Context,
+    before: Promise<unknown> | undefined,
+    work: () => Promise<T>,
+  ): Promise<T> {
+    const late = (): Error =>
+      storeError('updateSession', new Error('other changes of the session take too long'))
+    if (before !== undefined) await within(before, store.limits.storeTimeout, late)
+    return await work()
   }
 
   /** Resolves with `null`, having changed nothing, if there is no live session, or `changesOf` returns `null`. */
@@ -136,7 +160,7 @@ export class SessionUpdater {
     context: Context,
     store: UpdatingStore,
     id: SessionId,
-    changesOf: (record: SessionRecord, now: number) => SessionChanges | null,
+    changesOf: (record: SessionRecord, now: number) => SessionChanges | 'made' | null,
   ): Promise<{ record: SessionRecord; now: number } | null> {
     for (let tries = 1; tries <= maxTries; tries++) {
       const record = await context.store.getSession(id)
@@ -145,6 +169,7 @@ export class SessionUpdater {
       if (liveSession(record, context.tracking?.pending.latest(id), now, context) === null) return null
       const changes = changesOf(record, now)
       if (changes === null) return null
+      if (changes === 'made') return { record, now }
       const result = await store.updateSession(id, record.version, changes)
       if (result === 'absent') return null
       if (result === 'updated') return { record: changedRecord(record, changes), now }
@@ -157,32 +182,41 @@ export class SessionUpdater {
    * update that has not landed yet meets a version that is not its own any more; one that has landed is undone by the version
    * that it made. Tried until the store has answered; never rejects. The absolute deadline stays where the update moved it.
    */
-  async #revert(store: UpdatingStore, old: SessionRecord, secretHash: string): Promise<void> {
-    const { id } = old
-    const { authenticatedAt, details, metadata } = old
-    const restored: SessionChanges = { secretHash: old.secretHash, authenticatedAt, details }
+  async #revert(
+    store: UpdatingStore,
+    old: SessionRecord,
+    secretHash: string,
+    patched: readonly string[],
+  ): Promise<void> {
+    const { id, authenticatedAt, details } = old
+    const patch = Object.fromEntries(patched.map((key) => [key, old.metadata?.[key] ?? null]))
     const attempt = async (): Promise<void> => {
       // The version that the update would replace, else the one that it made, or that another change made after it.
-      let { version } = old
+      let { version, metadata } = old
       for (let tries = 1; tries <= maxTries; tries++) {
-        // Of a change that came after the update, the metadata stays.
-        const changes = version <= old.version + 1 ? { ...restored, metadata } : restored
-        if ((await store.updateSession(id, version, changes)) !== 'conflict') return
+        const restored: SessionChanges = {
+          secretHash: old.secretHash,
+          authenticatedAt,
+          details,
+          ...(patched.length > 0 && { metadata: patchMetadata(metadata, patch) }),
+        }
+        if ((await store.updateSession(id, version, restored)) !== 'conflict') return
         const found = await this.#source.context.store.getSession(id)
-        if (found === null || found.secretHash !== secretHash) return
+        if (found === null) return
+        // The conflict shows that there is a later version: what was read is out of date, as on a replica.
+        if (found.version <= version) break
+        if (found.secretHash !== secretHash) return
         version = found.version
+        metadata = found.metadata
       }
       throw conflictError()
     }
-    try {
-      await attempt()
-    } catch (error) {
-      this.#retried.add(id, attempt, error, secretHash)
-    }
+    const reverting = attempt().catch((error) => this.#retried.add(id, attempt, error, secretHash))
+    this.#reverting.add(reverting)
+    await reverting
+    this.#reverting.delete(reverting)
   }
 }
-
-function ignore(): void {}
 
 function laterOf(a: Date, b: Date): Date {
   return a > b ? a : b

@@ -86,6 +86,17 @@ if (hasRedis(t)) {
     t.match(await plain.getSession(session.id), { details: 'first', version: 2 })
   })
 
+  t.test('an entry that Redis evicted from the index is made anew', async (t) => {
+    const store = new RedisStore(redis)
+    const session = newSession()
+    await store.createSession(session)
+    await redis.del(await onlyKey(redis, 'gosesh:user-sessions:'))
+    const absoluteDeadline = later(session.absoluteDeadline, hour)
+    t.equal(await store.updateSession(session.id, 1, { absoluteDeadline }), 'updated')
+    t.equal((await store.listUserSessions('user')).length, 1)
+    t.equal(await store.deleteUserSessions('user'), 1)
+  })
+
   t.test('the key goes on to expire with the session', async (t) => {
     const store = new RedisStore(redis, { grace: 1_000 })
     const session = newSession({ idleTimeout: null })

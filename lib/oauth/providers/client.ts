@@ -12,7 +12,7 @@ import { within } from '../../core/timing.js'
 import { withProvider } from '../failure.js'
 import type { Transaction } from '../sign-in/transaction.js'
 import { boundedFetch } from './bounded-fetch.js'
-import { authTimeOf, checkAcr, checkAuthTime } from './claims.js'
+import { authTimeOf, checkAcr, checkAuthTime, maxAgeOf, strictest } from './claims.js'
 import { parseExactJson } from './exact-json.js'
 import type { Libraries } from './libraries.js'
 
@@ -155,13 +155,15 @@ export class ProviderClient<P extends OAuthProvider = OAuthProvider> {
   /** Verifies what came back to the callback, redeems the code, and says who it is. */
   async finish(
     answer: URLSearchParams,
-    { state, nonce, verifier, startedAt, maxAge, acrValues }: Transaction,
+    { state, nonce, verifier, startedAt, maxAge: asked, acrValues }: Transaction,
   ): Promise<OAuthSignIn> {
     const configuration = await this.configuration()
     const url = new URL(this.callbackUrl)
     url.search = answer.toString()
     const checks = { expectedState: state, pkceCodeVerifier: verifier }
     const { provider } = this
+    // The browser keeps what was asked; what the options demand is known here.
+    const maxAge = strictest(asked, maxAgeOf(provider))
     const openId = provider.kind === 'oidc' ? { expectedNonce: nonce, idTokenExpected: true } : {}
     const { profile, ...proof } = await withProvider(async () => {
       const tokens = await this.#client.authorizationCodeGrant(configuration, url, { ...checks, ...openId })

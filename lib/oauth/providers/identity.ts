@@ -21,8 +21,8 @@ export interface Identity extends Proof {
   readonly metadata: SessionMetadata
 }
 
-/** How the provider names the way of signing in; a longer name has no room among the metadata. */
-const maxAcrLength = 200
+/** How the provider names the way of signing in; another name has no room among the metadata. */
+const acrShape = /^[\x21-\x7e]{1,200}$/
 
 /** Marks a session whose session at the provider is not known, so that it may be any of its subject's. */
 export const withoutSid = { oidc_without_sid: 'true' } as const
@@ -35,7 +35,7 @@ function providerMetadata({ provider, claims }: OAuthSignIn): SessionMetadata {
     provider,
     oidc_iss: iss,
     oidc_sub: sub,
-    ...(typeof acr === 'string' && { oidc_acr: acr.slice(0, maxAcrLength) }),
+    ...(typeof acr === 'string' && acrShape.test(acr) && { oidc_acr: acr }),
   }
   return typeof sid === 'string' ? { ...metadata, oidc_sid: sid } : { ...metadata, ...withoutSid }
 }
@@ -53,42 +53,24 @@ function proofOf({ authenticatedAt, factors }: OAuthSignIn, now: number, { maxAg
   return { authenticatedAt: new Date(time), factors }
 }
 
-/**
- * The proof and the changed metadata with which the session is confirmed; rejects with `GOSESH_ERR_OAUTH_REFUSED` unless
- * the session began as the same user of the same issuer. `onSignIn` is not asked: it might join the account of somebody
- * else to the user who is signed in.
- */
-export function confirm(
-  signIn: OAuthSignIn,
-  session: Session,
-  { clock }: Pick<OAuthSettings, 'clock'>,
-  app: FastifyInstance,
-): Proof & { readonly metadata: MetadataPatch } {
-  const now = providerMetadata(signIn)
-  const { metadata } = session
-  if (
-    now.oidc_sub === undefined ||
-    now.oidc_sub !== metadata?.oidc_sub ||
-    now.oidc_iss !== metadata.oidc_iss
-  ) {
-    throw new GoseshError('GOSESH_ERR_OAUTH_REFUSED', {
-      message: 'Confirm with the account at the provider with which you signed in',
-    })
-  }
-  const proof = proofOf(signIn, clock.now(), app.gosesh.policy)
-  if (proof.authenticatedAt === undefined)
-    throw unverifiedError('the provider did not say when its user signed in')
-  // A back-channel logout names the session at the provider as it is now.
-  const { oidc_sid = null, oidc_without_sid = null, oidc_acr = null } = now
-  return { ...proof, metadata: { oidc_sid, oidc_without_sid, oidc_acr } }
-}
-
 /** What `onSignIn` decided; throws if it is anything else, as a misspelt `refuse` must not come to mean that it is allowed. */
 function checkDecision(decision: SignInDecision | null): Exclude<SignInDecision, undefined> {
   return checkObject('onSignIn', decision ?? {}, ['userId', 'metadata', 'refuse'])
 }
 
 /** Asks `onSignIn`; rejects with `GOSESH_ERR_OAUTH_REFUSED` and its reason if it refuses. */
+async function decide(
+  signIn: OAuthSignIn,
+  request: FastifyRequest,
+  onSignIn: OAuthSettings['onSignIn'],
+): Promise<Exclude<SignInDecision, undefined | { refuse: string }>> {
+  const decision = checkDecision(await onSignIn(signIn, request))
+  if (!('refuse' in decision)) return decision
+  const { refuse } = decision
+  throw new GoseshError('GOSESH_ERR_OAUTH_REFUSED', typeof refuse === 'string' ? { message: refuse } : {})
+}
+
+/** Who signs in, by `onSignIn`. */
 export async function identify(
   signIn: OAuthSignIn,
   request: FastifyRequest,
@@ -96,11 +78,7 @@ export async function identify(
   app: FastifyInstance,
 ): Promise<Identity> {
   const proof = proofOf(signIn, clock.now(), app.gosesh.policy)
-  const decision = checkDecision(await onSignIn(signIn, request))
-  if ('refuse' in decision) {
-    const { refuse } = decision
-    throw new GoseshError('GOSESH_ERR_OAUTH_REFUSED', typeof refuse === 'string' ? { message: refuse } : {})
-  }
+  const decision = await decide(signIn, request, onSignIn)
   const { provider, subject } = signIn
   // A `userId` that is there and undefined must not come to mean somebody else; gosesh refuses it.
   return {
@@ -111,4 +89,42 @@ export async function identify(
         : await app.gosesh.upsertUser(`${provider}|${subject}`),
     metadata: { ...(await metadata(request)), ...decision.metadata, ...providerMetadata(signIn) },
   }
+}
+
+/**
+ * The proof and the changed metadata with which the session is confirmed. Rejects with `GOSESH_ERR_OAUTH_REFUSED` unless
+ * the session began as the same user of the same issuer, and then if `onSignIn` refuses or names somebody else: who may no
+ * longer sign in may not confirm either.
+ */
+export async function confirm(
+  signIn: OAuthSignIn,
+  session: Session,
+  request: FastifyRequest,
+  { onSignIn, clock }: Pick<OAuthSettings, 'onSignIn' | 'clock'>,
+  app: FastifyInstance,
+): Promise<Proof & { readonly metadata: MetadataPatch }> {
+  const now = providerMetadata(signIn)
+  const { metadata } = session
+  if (
+    now.oidc_sub === undefined ||
+    now.oidc_sub !== metadata?.oidc_sub ||
+    now.oidc_iss !== metadata.oidc_iss
+  ) {
+    throw otherAccountError()
+  }
+  const proof = proofOf(signIn, clock.now(), app.gosesh.policy)
+  if (proof.authenticatedAt === undefined) {
+    throw unverifiedError('the provider did not say when its user signed in')
+  }
+  const { userId = session.userId } = await decide(signIn, request, onSignIn)
+  if (userId !== session.userId) throw otherAccountError()
+  // A back-channel logout names the session at the provider as it is now.
+  const { oidc_sid = null, oidc_without_sid = null, oidc_acr = null } = now
+  return { ...proof, metadata: { oidc_sid, oidc_without_sid, oidc_acr } }
+}
+
+function otherAccountError(): GoseshError {
+  return new GoseshError('GOSESH_ERR_OAUTH_REFUSED', {
+    message: 'Confirm with the account at the provider with which you signed in',
+  })
 }

@@ -2,6 +2,7 @@ import type { FastifyRequest } from 'fastify'
 import type { OAuthProvider, RedirectToProviderOptions } from '../../../types/oauth.js'
 import type { SessionId } from '../../../types/session.js'
 import { checkBoolean, checkObject, checkText, optionError } from '../../core/validation.js'
+import { maxAgeOf, strictest } from '../providers/claims.js'
 import { answersByPost, type TransactionDemands } from '../providers/client.js'
 import { checkTexts } from '../validation.js'
 
@@ -34,12 +35,12 @@ export function plainRequest(provider: OAuthProvider, returnTo: unknown): Author
   return { returnTo, demands: demandsOf(provider, {}), parameters: {}, reauthenticates: null }
 }
 
+/** What the provider's own options demand holds in any case. */
 function demandsOf(
   provider: OAuthProvider,
-  { maxAge, acrValues = [] }: Pick<RedirectToProviderOptions, 'maxAge' | 'acrValues'>,
+  { maxAge = null, acrValues = [] }: { maxAge?: number | null; acrValues?: readonly string[] },
 ): TransactionDemands {
-  const own = provider.kind === 'oidc' ? provider.maxAge : null
-  return { maxAge: maxAge ?? own, acrValues }
+  return { maxAge: strictest(maxAge, maxAgeOf(provider)), acrValues }
 }
 
 /** The options of `reply.redirectToProvider`; throws `GOSESH_ERR_OPTION`, and 401 if there is no session to confirm. */
@@ -52,15 +53,9 @@ export function parseRedirect(
   const { prompt, loginHint, scope } = options
   const reauthenticate = checkBoolean(`${name}.reauthenticate`, options.reauthenticate ?? false)
   refuseWithoutOpenId(provider, options, reauthenticate)
-  const asksToSignIn = prompt?.split(' ').includes('login') === true
-  const maxAge =
-    options.maxAge === undefined
-      ? reauthenticate || asksToSignIn
-        ? 0
-        : undefined
-      : checkMaxAge(options.maxAge)
+  const asked = prompt === undefined ? null : checkText(`${name}.prompt`, prompt, 'such as login', words)
   const parameters = {
-    ...(prompt !== undefined && { prompt: checkText(`${name}.prompt`, prompt, 'such as login', words) }),
+    ...(asked !== null && { prompt: asked }),
     ...(loginHint !== undefined && {
       login_hint: checkText(
         `${name}.loginHint`,
@@ -73,7 +68,10 @@ export function parseRedirect(
   }
   return {
     returnTo: options.returnTo,
-    demands: demandsOf(provider, { maxAge, acrValues: checkAcrValues(options.acrValues ?? []) }),
+    demands: demandsOf(provider, {
+      maxAge: maxAgeAsked(options.maxAge, asked, reauthenticate),
+      acrValues: checkAcrValues(options.acrValues ?? []),
+    }),
     parameters,
     reauthenticates: reauthenticate ? request.requireSession().id : null,
   }
@@ -92,6 +90,13 @@ function refuseWithoutOpenId(
   }
   if (!reauthenticate || !answersByPost(provider)) return
   throw optionError(`${name}.reauthenticate`, true, 'false, as the provider answers with form_post')
+}
+
+/** A prompt to sign in asks for a sign-in of now, and so does a confirmation that names no other age. */
+function maxAgeAsked(given: unknown, prompt: string | null, reauthenticate: boolean): number | null {
+  const maxAge = given === undefined ? null : checkMaxAge(given)
+  if (prompt?.split(' ').includes('login')) return 0
+  return maxAge ?? (reauthenticate ? 0 : null)
 }
 
 function checkMaxAge(value: unknown): number {

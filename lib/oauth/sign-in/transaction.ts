@@ -7,8 +7,9 @@ import { isSessionId } from '../../core/token.js'
 /**
  * One sign-in at a provider, from the redirect there to the callback. It is kept in a cookie of the browser that began
  * it, in clear: the secrets are that browser's own, and no other site can read or write a `__Host-` cookie. Its user can
- * take out what the answer is checked for, and gains nothing: a session's `authenticatedAt` and `factors` are what the
- * provider says, and routes go by these.
+ * change what the answer is checked for, beside what the provider's own options demand, and make a sign-in a confirmation of
+ * the user's own session: `authenticatedAt` and `factors` are what the provider says in any case, routes go by these, and
+ * `onSignIn` is asked.
  */
 export interface Transaction {
   readonly provider: string

@@ -188,16 +188,17 @@ return added
 )
 
 /**
- * KEYS: an index. ARGV: grace, absolute deadline, session id. Moves the entry of a session that exists forward. Returns 0
- * if the entry is gone or condemned, or the session's creation is still under way.
+ * KEYS: an index. ARGV: grace, absolute deadline, session id. Moves the entry of a session that exists forward, and makes one
+ * that is gone anew: Redis may have evicted it, and if it went with its session it is left over and harmless. Returns 0 if it
+ * is condemned, or the session's creation is still under way.
  */
 export const raiseEntry: Script = script(
   tidy,
   `
 local score = redis.call('ZSCORE', KEYS[1], ARGV[3])
-if not score or tonumber(score) < 0 or string.match(score, '%.5$') then return 0 end
-if tonumber(ARGV[2]) <= tonumber(score) then return 1 end
-redis.call('ZADD', KEYS[1], 'XX', ARGV[2], ARGV[3])
+if score and (tonumber(score) < 0 or string.match(score, '%.5$')) then return 0 end
+if score and tonumber(ARGV[2]) <= tonumber(score) then return 1 end
+redis.call('ZADD', KEYS[1], ARGV[2], ARGV[3])
 local expiry = tonumber(ARGV[2]) + tonumber(ARGV[1])
 if redis.call('PTTL', KEYS[1]) + now() < expiry then redis.call('PEXPIREAT', KEYS[1], string.format('%.0f', expiry)) end
 return 1

@@ -110,6 +110,15 @@ t.test('what a browser leaves out of the question, the answer does not prove', a
   t.equal(await statusOf(scene, '/danger'), 401)
 })
 
+t.test('what the provider’s options demand holds, whatever the browser makes of its cookie', async (t) => {
+  const scene = await stepUpScene(t, { provider: { authorizationParameters: { max_age: '60' } } })
+  const { browser, origin, login } = scene
+  login.age = hour
+  const callback = await scene.callbackOf((url) => url.searchParams.delete('max_age'))
+  tamper(browser, origin, (fields) => fields.with(6, null))
+  t.equal(await errorOf(await browser.get(callback)), verificationError)
+})
+
 t.test('a provider that does not say when its user signed in confirms nothing', async (t) => {
   const scene = await stepUpScene(t, { client: { require_auth_time: false } })
   const { browser, button, origin, ask } = scene
@@ -124,7 +133,7 @@ t.test('a provider that does not say when its user signed in confirms nothing', 
   t.same(await stateOf(scene), before)
 })
 
-t.test('another user’s answer confirms nothing, and onSignIn is not asked', async (t) => {
+t.test('another user’s answer confirms nothing, and onSignIn is not asked about it', async (t) => {
   let asked = 0
   const scene = await stepUpScene(t, {
     oauth: {
@@ -142,6 +151,20 @@ t.test('another user’s answer confirms nothing, and onSignIn is not asked', as
   t.equal((await browser.get(await scene.callbackOf())).status, 403)
   t.same(await stateOf(scene), before)
   t.equal(asked, 1)
+})
+
+t.test('onSignIn may refuse a confirmation, and name nobody else', async (t) => {
+  const decisions: object[] = []
+  const scene = await stepUpScene(t, { oauth: { onSignIn: () => decisions.shift() as never } })
+  const { browser, button, ask } = scene
+  await signInAt(browser, button)
+  const before = await stateOf(scene)
+  ask.options = { reauthenticate: true }
+  for (const decision of [{ refuse: 'no longer a member' }, { userId: 'mallory' }]) {
+    decisions.push(decision)
+    t.equal((await browser.get(await scene.callbackOf())).status, 403)
+    t.same(await stateOf(scene), before)
+  }
 })
 
 t.test('a session that has ended meanwhile, or another one, is not confirmed', async (t) => {
@@ -198,7 +221,9 @@ t.test('parameters of one sign-in go to the provider, beside what gosesh sets it
       ui_locales: 'de',
     },
   )
-  t.match(await parameters({ maxAge: 3_600_000, returnTo: 'https://evil.example/' }), { max_age: '3600' })
+  t.match(await parameters({ maxAge: 3_600_000, returnTo: 'https://evil.example/' }), { max_age: '60' })
+  t.match(await parameters({ maxAge: 30_000 }), { max_age: '30' })
+  t.match(await parameters({ prompt: 'login', maxAge: 30_000 }), { max_age: '0' })
 })
 
 t.test(
@@ -228,6 +253,7 @@ t.test('wrong options and calls say what would be right', async (t) => {
     [{ acrValues: 'x' }, /redirectToProvider.acrValues/],
     [{ acrValues: ['a b'] }, /redirectToProvider.acrValues/],
     [{ prompt: '' }, /redirectToProvider.prompt/],
+    [{ prompt: 7 }, /redirectToProvider.prompt is 7/],
     [{ loginHint: 'x'.repeat(301) }, /redirectToProvider.loginHint/],
     [{ scope: 'email' }, /redirectToProvider.scope .* scopes with openid among them/],
     [{ reauthenticate: 'yes' }, /redirectToProvider.reauthenticate is 'yes'; expected true or false/],

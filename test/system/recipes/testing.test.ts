@@ -35,7 +35,7 @@ for (const { runner, args, passes } of [
   t.test(`the test of an application runs with ${runner}`, async (t) => {
     const folder = t.testdir({
       'package.json': '{ "type": "module" }',
-      'app.js': codeAfter('An\napplication that is tested like this:'),
+      'app.js': codeAfter('is tested like this:'),
       'account.test.js': codeAfter(`With ${runner}:`),
       node_modules: {
         vitest: { 'package.json': '{ "type": "module", "main": "index.js" }', 'index.js': vitest },

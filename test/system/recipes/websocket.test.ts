@@ -104,3 +104,11 @@ t.test('a socket closes soon after its session ended elsewhere, or by its deadli
   now += 30 * 60_000
   t.equal(await idle.closed, 4401)
 })
+
+t.test('a socket that was opened with an old token closes once the session is confirmed anew', async (t) => {
+  const { app, openSocket } = await listeningApp(t, {}, 20)
+  const { cookie, closed } = await openSocket()
+  const response = await app.inject({ method: 'POST', url: '/confirm', headers: { cookie }, body: {} })
+  t.equal(response.statusCode, 200)
+  t.equal(await closed, 4401)
+})

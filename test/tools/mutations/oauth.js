@@ -144,8 +144,8 @@ export const oauthMutations = [
     check: 'acr_values are verified in the answer',
     requirement: '6.8.4',
     file: 'lib/oauth/providers/claims.ts',
-    text: 'if (acrValues.length === 0 || acrValues.includes(String(acr))) return',
-    replacement: 'if (acrValues.length === 0 || acr !== null) return',
+    text: "(typeof acr === 'string' && acrValues.includes(acr))) return",
+    replacement: 'acr !== null) return',
     test: 'test/system/oauth/step-up.test.ts',
   },
   {
@@ -170,6 +170,22 @@ export const oauthMutations = [
     file: 'lib/oauth/sign-in/flow.ts',
     text: 'if (session?.id !== reauthenticates)',
     replacement: 'if (!session)',
+    test: 'test/system/oauth/step-up.test.ts',
+  },
+  {
+    check: 'what the options of a provider demand is not the browser’s to change',
+    requirement: '6.8.4',
+    file: 'lib/oauth/providers/client.ts',
+    text: 'const maxAge = strictest(asked, maxAgeOf(provider))',
+    replacement: 'const maxAge = asked ?? strictest(null, null)',
+    test: 'test/system/oauth/step-up.test.ts',
+  },
+  {
+    check: 'onSignIn may refuse a confirmation',
+    requirement: '7.5.1',
+    file: 'lib/oauth/providers/identity.ts',
+    text: 'const { userId = session.userId } = await decide(signIn, request, onSignIn)',
+    replacement: 'const { userId } = { userId: session.userId, request, onSignIn }',
     test: 'test/system/oauth/step-up.test.ts',
   },
 ]

@@ -45,6 +45,18 @@ t.test('factors lets a session through that has each of the methods', async (t) 
   for (const url of ['/otp', '/both']) t.equal((await get(url, { cookie: renewed })).statusCode, 200, url)
 })
 
+t.test('with both, each factor has to be as recent as the proof', async (t) => {
+  const { app, clock, get, confirm } = setUp(t)
+  const { cookie } = await signIn(app, { factors: ['pwd', 'otp'] })
+  t.equal((await get('/both', { cookie })).statusCode, 200)
+  clock.forward(6 * minute)
+  const byPassword = await confirm(cookie, ['pwd'])
+  t.match((await get('/both', { cookie: byPassword })).json(), { code: 'GOSESH_ERR_FACTOR_MISSING' })
+  t.equal((await get('/otp', { cookie: byPassword })).statusCode, 200, 'without a time an old one will do')
+  const byCode = await confirm(byPassword, ['otp'])
+  t.equal((await get('/both', { cookie: byCode })).statusCode, 200)
+})
+
 t.test(
   'the workaround that was a hole: changed metadata is no proof, and signedInWithin still refuses',
   async (t) => {
@@ -115,6 +127,7 @@ t.test('a wrong demand fails when the route is declared', async (t) => {
     [{ factors: 'otp' }, /^Option config.session.factors is 'otp'; expected an array of at most 20 methods/],
     [{ factors: [] }, /^Option config.session.factors is \[\]; expected one method or more/],
     [{ factors: ['o"tp'] }, /^Option config.session.factors\[0\] is 'o"tp'; expected a method such as pwd/],
+    [new Map([['required', true]]), /^Option config.session is Map\(1\).*; expected false or an object/],
     [{ factors: ['otp'], required: false }, /^Option config.session.required is false; expected true/],
   ] as const) {
     const declare = () => app.get('/x', { config: { session: session as never } }, async () => '')

@@ -79,6 +79,13 @@ t.test('a deadline that another node moved further is not taken back by pending 
   t.same(active(stored, start + 48)?.idleDeadline, new Date(start + 53))
 })
 
+t.test('a time that is none neither ends a session nor keeps it for ever', async (t) => {
+  const none = new Date(Number.NaN)
+  for (const broken of [{ absoluteDeadline: none }, { idleDeadline: none }, { authenticatedAt: none }]) {
+    t.throws(() => active({ ...session(5, 10), ...broken }, undefined), { message: /no valid times/ })
+  }
+})
+
 t.test('a visitor has no session', async (t) => {
   t.equal(active({ ...session(5, 10), userId: null }, undefined), null)
 })

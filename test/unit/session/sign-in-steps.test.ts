@@ -62,9 +62,9 @@ t.test('the deletion is tried again until the store answers, and once more at sh
   store.reset()
   await time.advance(16_000)
   const tries = store.counts.deleteSession ?? 0
-  t.ok(tries >= 3 && tries <= 5, `${tries} tries, each after twice the time, of the first alone`)
+  t.ok(tries >= 6 && tries <= 10, `${tries} tries of the two, each pass after twice the time`)
   await app.close()
-  t.equal(store.counts.deleteSession, tries + 1)
+  t.equal(store.counts.deleteSession, tries + 2)
   t.match(logger.lines.at(-1), { level: 'error', details: { leftCount: 2 } })
 })
 
@@ -99,6 +99,33 @@ t.test('an outage does not fill the memory: past 10,000 the oldest deletion is g
   await deferred.stop()
   t.match(logger.lines.at(-1), { level: 'error', details: { leftCount: 10_000 } })
 })
+
+t.test(
+  'a call that always fails keeps no other from being tried, and one after the end is said',
+  async (t) => {
+    const { RetriedCalls } = await import('../../../lib/session/retried-calls.js')
+    const { SessionEvents } = await import('../../../lib/session/events.js')
+    const logger = recordingLogger()
+    const retried = new RetriedCalls(new SessionEvents(() => logger), {
+      failed: 'failed',
+      givenUp: 'given up',
+      left: 'left',
+    })
+    const tried: string[] = []
+    const attempt = (name: string, fails: boolean) => async () => {
+      tried.push(name)
+      if (fails) throw new Error('down')
+    }
+    for (const name of ['bad', 'good']) {
+      retried.add(name as never, attempt(name, name === 'bad'), new Error('down'))
+    }
+    await retried.stop()
+    t.same(tried, ['bad', 'good'])
+    t.match(logger.lines.at(-1), { level: 'error', details: { leftCount: 1, sessionIds: ['bad'] } })
+    retried.add('late' as never, attempt('late', false), new Error('down'))
+    t.match(logger.lines.at(-1), { level: 'error', message: 'left', details: { sessionIds: ['late'] } })
+  },
+)
 
 t.test('with maxSessionsPerUser', async (t) => {
   t.test('a list that fails leaves the old session and its cookie as they were', async (t) => {

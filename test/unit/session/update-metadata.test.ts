@@ -64,6 +64,36 @@ t.test('app.gosesh.updateMetadata', async (t) => {
     t.same((await app.gosesh.getSession(session.id))?.metadata, session.metadata)
   })
 
+  t.test('refuses what gosesh/oauth goes by, and a patch that is huge', async (t) => {
+    const { app } = setUp(t)
+    const { session } = await signIn(app, { metadata: { oidc_sub: 'ada' } })
+    const many = Object.fromEntries(Array.from({ length: 2_000 }, (_, i) => [`key-${i}`, null]))
+    for (const [patch, message] of [
+      [{ oidc_sub: 'mallory' }, /"oidc_sub" belongs to gosesh\/oauth/],
+      [{ oidc_sid: null }, /belongs to gosesh\/oauth/],
+      [many, /the patch has \d+ bytes/],
+    ] as const) {
+      const expected = { code: 'GOSESH_ERR_METADATA', statusCode: 400, message }
+      await t.rejects(app.gosesh.updateMetadata(session.id, patch), expected)
+    }
+    t.same((await app.gosesh.getSession(session.id))?.metadata, { oidc_sub: 'ada' })
+  })
+
+  t.test('with userId changes only a session of that user', async (t) => {
+    const { app } = setUp(t)
+    const { session } = await signIn(app)
+    t.equal(await app.gosesh.updateMetadata(session.id, { a: 'b' }, { userId: 'bo' }), false)
+    t.equal((await app.gosesh.getSession(session.id))?.metadata, null)
+    t.equal(await app.gosesh.updateMetadata(session.id, { a: 'b' }, { userId: 'ada' }), true)
+    const undefinedUser = { userId: undefined } as never
+    await t.rejects(app.gosesh.updateMetadata(session.id, { a: 'c' }, undefinedUser), {
+      code: 'GOSESH_ERR_USER_ID',
+    })
+    await t.rejects(app.gosesh.updateMetadata(session.id, { a: 'c' }, { user: 'ada' } as never), {
+      code: 'GOSESH_ERR_OPTION',
+    })
+  })
+
   t.test('503 if the store fails, and nothing is half done', async (t) => {
     const { app, store } = setUp(t)
     const { session } = await signIn(app, { metadata: { a: '1' } })
