@@ -3,129 +3,37 @@ import { once } from 'node:events'
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { Browser, BrowserContextOptions, Locator, Page } from 'playwright-core'
-import t, { type Test } from 'tap'
+import type { Page } from 'playwright-core'
+import t from 'tap'
 import { errorPage, signInErrorPage } from '../../../examples/app/views/notices.js'
 import { GoseshError } from '../../../lib/core/errors.js'
-import { complaintsOf, faintTexts, focusOrder, hasFocus, looksOf } from './checks.js'
+import { complaintsOf, focusOrder, hasFocus, looksOf } from './checks.js'
 import {
-  hasChromium,
-  howToGetChromium,
-  isLive,
-  launchChromium,
-  phone,
-  signIn,
-  startExample,
-} from './scene.js'
+  becomesSignedOut,
+  canBeRead,
+  desktop,
+  devicesOn,
+  example,
+  heading,
+  landsAt,
+  minute,
+  newDevice,
+  path,
+  press,
+  requireChromium,
+  signedIn,
+  signOutHere,
+  signOutMany,
+  startAll,
+  stopAll,
+  textOf,
+  tidy,
+  violationsOf,
+  withSession,
+} from './example-fixtures.js'
+import { isLive, phone, signIn } from './scene.js'
 
-const minute = 60_000
 const client = fileURLToPath(new URL('../../../examples/app/cli.js', import.meta.url))
-
-const desktop = 'Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:148.0) Gecko/20100101 Firefox/148.0'
-
-/** What a page of the example is waited for, at most. */
-const patience = 20_000
-
-function requireChromium(): boolean {
-  if (hasChromium) return true
-  if (process.env.CI === 'true') throw new Error(howToGetChromium)
-  t.comment(`LEFT OUT: every test of the example in a browser. ${howToGetChromium}`)
-  return false
-}
-
-type Example = Awaited<ReturnType<typeof startExample>>
-
-let example: Example
-let browser: Browser
-
-async function startAll(): Promise<void> {
-  example = await startExample()
-  browser = await launchChromium()
-}
-
-async function stopAll(): Promise<void> {
-  await browser?.close()
-  await example?.stop()
-}
-
-/** A page in a browser of its own: its own cookies at the application and at the provider. */
-async function newDevice(t: Test, options: BrowserContextOptions = {}): Promise<Page> {
-  const context = await browser.newContext({ baseURL: example.origin, locale: 'en-GB', ...options })
-  t.teardown(() => context.close())
-  const page = await context.newPage()
-  page.setDefaultTimeout(patience)
-  return page
-}
-
-/** A device on whose account page somebody is signed in, and told of an end at once. */
-async function signedIn(t: Test, name: string, options: BrowserContextOptions = {}): Promise<Page> {
-  const page = await newDevice(t, options)
-  await page.goto('/')
-  await signIn(page, name)
-  if (options.javaScriptEnabled === false) await page.waitForURL('**/account')
-  else await isLive(page)
-  return page
-}
-
-/** The same without the way through the provider, where that is not what is looked at. */
-async function withSession(t: Test, userId: string, userAgent: string): Promise<Page> {
-  const page = await newDevice(t, { userAgent })
-  const { token } = await example.app.gosesh.createSession(userId, { metadata: { user_agent: userAgent } })
-  await page.context().addCookies([{ name: 'gosesh-example', value: token, url: example.origin }])
-  await page.goto('/account')
-  await isLive(page)
-  return page
-}
-
-function tidy(text: string | null): string {
-  return (text ?? '').trim().replace(/\s+/g, ' ')
-}
-
-async function textOf(element: Locator): Promise<string> {
-  return tidy(await element.textContent())
-}
-
-/** The rows of the list of devices. */
-async function devicesOn(page: Page): Promise<string[]> {
-  return (await page.locator('.device').allTextContents()).map(tidy)
-}
-
-async function press(page: Page, name: string | RegExp): Promise<void> {
-  await page.getByRole('button', { name }).click()
-}
-
-/** The button in the header, which every page of somebody signed in has. */
-async function signOutHere(page: Page): Promise<void> {
-  await page.getByRole('banner').getByRole('button', { name: 'Sign out here', exact: true }).click()
-}
-
-/** Follows the link and confirms with the button, which have one name. */
-async function signOutMany(page: Page, name: string): Promise<void> {
-  await page.getByRole('link', { name }).click()
-  await page.getByRole('heading', { name: `${name}?` }).waitFor()
-  await press(page, name)
-}
-
-async function heading(page: Page): Promise<string> {
-  return await textOf(page.locator('h1'))
-}
-
-/** Waits until the page says by itself that it is signed out; resolves with what it says of the reason. */
-async function becomesSignedOut(page: Page): Promise<string> {
-  await page.getByRole('heading', { name: 'You are signed out' }).waitFor()
-  return await textOf(page.locator('.lead'))
-}
-
-/** Where a browser ends up that asks for the account page. */
-async function landsAt(page: Page): Promise<string> {
-  await page.goto('/account')
-  return new URL(page.url()).pathname
-}
-
-function path(page: Page): string {
-  const { pathname, search } = new URL(page.url())
-  return pathname + search
-}
 
 function inBrowser(): void {
   t.before(startAll)
@@ -443,17 +351,8 @@ function inBrowser(): void {
   for (const colorScheme of ['light', 'dark'] as const) {
     t.test(`every page can be read and used, ${colorScheme}, at 360 pixels and at 1440`, async (t) => {
       const page = await newDevice(t, { colorScheme, viewport: { width: 360, height: 780 } })
-      const violations: string[] = []
-      page.on('console', (message) => {
-        if (/Content.Security.Policy/i.test(message.text())) violations.push(message.text())
-      })
-      const look = async (): Promise<void> => {
-        for (const width of [360, 1440]) {
-          await page.setViewportSize({ width, height: 780 })
-          t.same(await complaintsOf(page), [], `${page.url()} at ${width}`)
-        }
-        t.same(await faintTexts(page), [], page.url())
-      }
+      const violations = violationsOf(page)
+      const look = () => canBeRead(t, page)
       const nobody = { user: null, returnTo: '/' }
       for (const [address, body] of [
         ['/provider-down', signInErrorPage(new GoseshError('GOSESH_ERR_OAUTH_PROVIDER_UNAVAILABLE'), nobody)],
