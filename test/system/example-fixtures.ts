@@ -81,7 +81,9 @@ export async function signIn(
   for (let steps = 0; steps < 10; steps++) {
     const response = await browser.get(next, { 'user-agent': agent })
     if (response.status === 200 && !next.startsWith(issuer)) return next
-    next = locationOf(response.status === 200 ? await browser.post(next, { account }) : response)
+    next = locationOf(
+      response.status === 200 ? await browser.post(next, { account, password: 'example' }) : response,
+    )
   }
   throw new Error(`signing in came to no end, but to ${next}`)
 }

@@ -7,7 +7,15 @@ export const accounts = [
   { id: 'alan', name: 'Alan Turing', email: 'alan@local.example' },
 ]
 
+/** The password of each of them: a stand-in has nothing to guard. */
+export const password = 'example'
+
 /** @param {string} id */
 export function findAccount(id) {
   return accounts.find((account) => account.id === id)
+}
+
+/** @param {unknown} email */
+export function findAccountByEmail(email) {
+  return accounts.find((account) => account.email === email)
 }

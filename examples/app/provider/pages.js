@@ -1,8 +1,9 @@
 // @ts-check
 import { html } from '../views/html.js'
-import { accounts } from './accounts.js'
+import { accounts, password } from './accounts.js'
 
 /** @typedef {import('../views/html.js').Html} Html */
+/** @typedef {{ action: string, client: string, problem: string | null }} State `problem`: with what was typed. */
 
 /**
  * @param {string} title
@@ -25,25 +26,53 @@ function page(title, body) {
       <h1>${title}</h1>
       ${body}
     </main>
-    <footer>A real OpenID provider, on this machine alone, for trying things out. It asks for no password.</footer>
+    <footer>A real OpenID provider, on this machine alone, for trying things out. The password is “${password}”.</footer>
   </body>
 </html>
 `
 }
 
-/** @param {{ action: string, client: string }} state */
-export function choicePage({ action, client }) {
+/**
+ * @param {string | null} problem
+ * @param {Html} input
+ */
+function passwordField(problem, input) {
+  return html`<label for="password">Password</label>
+        ${problem !== null && html`<p class="problem" role="alert">${problem}</p>`}
+        ${input}`
+}
+
+/** @param {State} state */
+export function choicePage({ action, client, problem }) {
+  const input = html`<input id="password" name="password" type="password" value="${password}" required autocomplete="off" aria-describedby="hint">`
   return page(
     'Choose an account',
     html`<p>to go on to <strong>${client}</strong>, which will read your name and your email address.</p>
       <form method="post" action="${action}">
+        ${passwordField(problem, input)}
+        <small id="hint">The same for every account, and filled in already.</small>
         ${accounts.map(
           ({ id, name, email }) => html`<button class="account" name="account" value="${id}">
           <span class="initial" aria-hidden="true">${name[0]}</span>
           <span><span class="unseen">Sign in as </span><strong>${name}</strong><br><small>${email}</small></span>
         </button>`,
         )}
-        <button class="plain" name="account" value="">Cancel</button>
+        <button class="plain" name="account" value="" formnovalidate>Cancel</button>
+      </form>`,
+  )
+}
+
+/** @param {State & { account: typeof accounts[number] }} state */
+export function passwordPage({ action, client, problem, account: { id, name, email } }) {
+  const input = html`<input id="password" name="password" type="password" required autofocus autocomplete="current-password">`
+  return page(
+    'Type your password',
+    html`<p><strong>${client}</strong> wants to know that you are still <strong>${name}</strong> (${email}).</p>
+      <form method="post" action="${action}">
+        ${passwordField(problem, input)}
+        <button class="strong" name="account" value="${id}">Confirm</button>
+        <button class="plain" name="account" value="" formnovalidate>Cancel</button>
+        <a href="?other">Use another account</a>
       </form>`,
   )
 }

@@ -33,6 +33,8 @@ function clientMetadata({ clientId, clientSecret, callbackUrl, backchannelLogout
     post_logout_redirect_uris: [signedOutUrl],
     backchannel_logout_uri: backchannelLogoutUrl,
     backchannel_logout_session_required: true,
+    // Each sign-in says when it was, whether the application asks or not.
+    require_auth_time: true,
     id_token_signed_response_alg: /** @type {const} */ ('ES256'),
   }
 }
@@ -63,7 +65,7 @@ async function configuration(client) {
     clients: [clientMetadata(client)],
     jwks: { keys: [{ ...(await exportJWK(privateKey)), alg: 'ES256', use: 'sig' }] },
     cookies: { keys: [randomBytes(32).toString('base64url')] },
-    claims: { openid: ['sub', 'sid'], email: ['email'], profile: ['name'] },
+    claims: { openid: ['sub', 'sid', 'amr'], email: ['email'], profile: ['name'] },
     features: {
       devInteractions: { enabled: false },
       backchannelLogout: { enabled: true },
