@@ -74,16 +74,25 @@ export function distinctNames(sessions) {
 }
 
 /**
- * A session's device in a few words, such as `Firefox 140 on Linux`.
- *
  * @param {import('gosesh').Session} session
  * @returns {{ name: string, kind: DeviceKind }}
  */
-export function describeDevice({ metadata }) {
+function recognize({ metadata }) {
   const client = metadata?.device_client
   if (client !== undefined) {
     return { name: /** @type {Record<string, string>} */ (deviceClients)[client] ?? client, kind: 'terminal' }
   }
   const agent = metadata?.user_agent ?? ''
   return agent === '' ? { name: 'An unnamed device', kind: 'unknown' } : readAgent(agent)
+}
+
+/**
+ * A session's device in a few words, such as `Firefox 140 on Linux`, and by the name that its user gave it, if any.
+ *
+ * @param {import('gosesh').Session} session
+ * @returns {{ name: string, model: string, kind: DeviceKind }}
+ */
+export function describeDevice(session) {
+  const { name: model, kind } = recognize(session)
+  return { name: session.metadata?.deviceName ?? model, model, kind }
 }

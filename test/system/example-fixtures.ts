@@ -14,6 +14,7 @@ export interface SessionView {
   readonly current: boolean
   readonly device: { readonly name: string; readonly kind: string }
   readonly createdAt: string
+  readonly authenticatedAt: string
   readonly lastActivityAt: string
 }
 

@@ -11,6 +11,9 @@ const notices = new Map([
   ['one', 'That device is signed out.'],
   ['others', 'All other devices are signed out.'],
   ['name', 'Your name is saved.'],
+  ['named', 'The name of the device is saved.'],
+  ['unnamed', 'The device has no name of yours any more.'],
+  ['not-named', 'That name is too long, or it has characters that cannot be shown. Nothing is saved.'],
 ])
 
 /**

@@ -1,6 +1,7 @@
 // @ts-check
-
+import { parseName } from '../names.js'
 import { confirmAllPage, confirmOthersPage } from '../views/confirm-sign-out.js'
+import { notFoundPage } from '../views/notices.js'
 import { sendPage } from '../views/send-page.js'
 
 const required = { config: { session: { required: true } } }
@@ -26,6 +27,22 @@ export async function sessionRoutes(app, { profiles }) {
       // Whether it was there does not matter to somebody who wants it gone.
       await app.gosesh.deleteSession(request.params.id, { userId })
       return reply.redirect('/account?done=one', 303)
+    },
+  )
+
+  app.post(
+    '/sessions/:id/name',
+    required,
+    /** @param {import('fastify').FastifyRequest<{ Params: { id: string } }>} request */
+    async (request, reply) => {
+      const { userId } = request.requireSession()
+      const named = await app.gosesh.getSession(request.params.id)
+      if (named?.userId !== userId) return sendPage(reply.code(404), notFoundPage(profiles.get(userId)))
+      const { name: typed } = /** @type {{ name?: unknown }} */ (request.body ?? {})
+      const { name, problem } = parseName(typed)
+      if (problem !== null) return reply.redirect('/account?done=not-named', 303)
+      await app.gosesh.updateMetadata(named.id, { deviceName: name === '' ? null : name })
+      return reply.redirect(`/account?done=${name === '' ? 'unnamed' : 'named'}`, 303)
     },
   )
 

@@ -1,5 +1,6 @@
 // @ts-check
 import { distinctNames } from '../devices.js'
+import { maxNameLength } from '../names.js'
 import { html } from './html.js'
 import { deviceIcon } from './icons.js'
 import { layout } from './layout.js'
@@ -28,16 +29,48 @@ const endedTemplate = html`<template id="ended">
 
 /**
  * @param {SessionView} session
+ * @param {string} name As it is on the page.
+ */
+function renameForm({ id, device: { name: given }, model }, name) {
+  return html`<details>
+            <summary>Rename<span class="unseen"> ${name}</span></summary>
+            <form class="stack" method="post" action="/sessions/${id}/name">
+              <label for="name-${id}">Name of the device</label>
+              <input id="name-${id}" name="name" value="${given !== model && given}" maxlength="${maxNameLength}" autocomplete="off" aria-describedby="hint-${id}">
+              <p class="quiet" id="hint-${id}">Empty: ${model}.</p>
+              <button>Save</button>
+            </form>
+          </details>`
+}
+
+/** Ways of proving who one is that this application knows, by their names in RFC 8176. */
+const methods = new Map([
+  ['pwd', 'password'],
+  ['otp', 'code'],
+])
+
+/** @param {SessionView} session */
+function confirmation({ authenticatedAt, confirmedBy }) {
+  const by = confirmedBy.flatMap((method) => methods.get(method) ?? [])
+  return html`Confirmed ${timeOf(authenticatedAt)}${by.length > 0 && ` by ${by.join(' and ')}`}`
+}
+
+/**
+ * @param {SessionView} session
  * @param {string} name
  * @param {Date} now
  */
-function deviceItem({ id, current, device, createdAt, lastActivityAt }, name, now) {
+function deviceItem(session, name, now) {
+  const { id, current, device, model, createdAt, lastActivityAt } = session
   return html`<li${current && html` class="current"`}>
           ${deviceIcon(device.kind)}
           <div>
             <p class="device">${name}${current && html` <span class="badge">This device</span>`}</p>
+            ${device.name !== model && html`<p class="quiet">${model}</p>`}
             <p class="quiet">Active ${timeAgo(lastActivityAt, now)}</p>
             <p class="quiet">Signed in ${timeOf(createdAt)}</p>
+            <p class="quiet">${confirmation(session)}</p>
+            ${renameForm(session, name)}
           </div>
           <form method="post" action="/sessions/${id}/sign-out">
             <button>${current ? 'Sign out here' : html`Sign out<span class="unseen"> ${name}</span>`}</button>

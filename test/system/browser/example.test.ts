@@ -412,7 +412,8 @@ function inBrowser(): void {
       'Connect',
       'Sign out here',
     ])
-    t.same(order.slice(-4), [
+    t.same(order.slice(-5), [
+      'Rename Firefox 148 on Windows',
       'Sign out here',
       'Sign out everywhere',
       'Connect a device',
