@@ -12,6 +12,7 @@ import { drainOnClose } from './drain.js'
 import { watchEnds } from './ended-by.js'
 import { accountName } from './profiles.js'
 import { apiRoutes } from './routes/api.js'
+import { confirmRoutes } from './routes/confirm.js'
 import { handleErrors } from './routes/errors.js'
 import { pageRoutes } from './routes/pages.js'
 import { profileRoutes } from './routes/profile.js'
@@ -57,7 +58,7 @@ function openIdProvider({ issuer, clientId, clientSecret }) {
     clientId,
     clientSecret,
     userInfo: true,
-    // The provider asks anew each time: a recent session then means that the user was there recently.
+    // The provider asks anew each time: a silent sign-in would count from when its user was really there.
     authorizationParameters: { prompt: 'login' },
     dangerouslyAllowInsecureIssuer: issuer.startsWith('http://127.0.0.1:'),
   })
@@ -86,7 +87,7 @@ export async function buildApp({
   const endedBy = watchEnds(app)
   // Before gosesh is registered, because hooks of this kind run in reverse order: the last flush comes first.
   app.addHook('onClose', async () => close())
-  handleErrors(app, { profiles })
+  handleErrors(app, { profiles, provider, recentSignIn, clock })
   await app.register(helmet, securityHeaders(origin, provider.issuer))
   await app.register(rateLimit, { max: requestsPerMinute, timeWindow: minute })
   await app.register(formbody)
@@ -133,7 +134,8 @@ export async function buildApp({
   app.register(publicRoutes)
   app.register(pageRoutes, { profiles, provider, origin, clock })
   app.register(sessionRoutes, { profiles })
-  app.register(profileRoutes, { profiles, provider, recentSignIn, clock })
+  app.register(confirmRoutes, { profiles, provider })
+  app.register(profileRoutes, { profiles, recentSignIn })
   app.register(apiRoutes, { prefix: '/api', profiles })
   return app
 }

@@ -25,9 +25,15 @@ function showEnded(by) {
   heading.focus()
 }
 
-/** Only a 401 means signed out. Any other failure is an outage, and the page stays as it is. */
+/**
+ * Only a 401 means signed out. Any other failure is an outage, and the page stays as it is. It is asked twice: another tab
+ * that confirms who is there gives the session a new token, and the old one, with which a request may be under way, is no
+ * good any more.
+ */
 async function whoIsThere() {
-  const response = await fetch('/api/session').catch(() => null)
+  const ask = () => fetch('/api/session').catch(() => null)
+  const first = await ask()
+  const response = first?.status === 401 ? await ask() : first
   if (response?.status === 401) return { signedOut: true, userId: null }
   const body = response?.ok ? await response.json() : null
   return { signedOut: false, userId: body?.userId ?? null }

@@ -104,6 +104,10 @@ export function signInErrorPage(error, { user, returnTo }) {
     const again = { url: '/auth/device', link: 'Type the code again' }
     return problemPage({ title: 'The device is not connected', text, user, ...again, code })
   }
+  if (code === 'GOSESH_ERR_OAUTH_REFUSED') {
+    const again = { url: `/confirm?${new URLSearchParams({ next: returnTo })}`, link: 'Try again' }
+    return problemPage({ title: 'That was another account', text, user, ...again, code })
+  }
   const title = code.startsWith('GOSESH_ERR_OAUTH_') ? 'Signing in did not succeed' : 'That did not work'
   return problemPage({ title, text, user, code })
 }

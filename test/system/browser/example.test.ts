@@ -166,37 +166,6 @@ function inBrowser(): void {
     t.equal(await landsAt(page), '/')
   })
 
-  t.test('what is sensitive wants a recent sign-in, and goes on after it', async (t) => {
-    const page = await signedIn(t, 'Ada Lovelace')
-    const tab = await page.context().newPage()
-    await tab.goto('/profile')
-    t.equal(await heading(tab), 'Your name')
-    example.clock.advance(6 * minute)
-    await tab.getByRole('textbox', { name: 'Name to show' }).fill('Countess')
-    await press(tab, 'Save')
-    t.equal(await heading(tab), 'Confirm that it is you')
-    t.match(await textOf(tab.locator('main')), /You signed in 6 minutes ago/)
-    const connectedAgain = page.waitForEvent('websocket')
-    await signIn(tab, 'Ada Lovelace')
-    await tab.waitForURL('**/profile')
-    await connectedAgain
-    t.equal(await heading(page), 'Your devices', 'a page that is open stays: it is signed in anew')
-
-    const name = tab.getByRole('textbox', { name: 'Name to show' })
-    t.equal(await name.inputValue(), 'Ada Lovelace', 'nothing was saved before')
-    await name.fill(' ')
-    await press(tab, 'Save')
-    t.equal(await textOf(tab.getByRole('alert')), 'Type a name.')
-    t.same(await complaintsOf(tab), [])
-    await name.fill('  <b>Countess</b>  of Lovelace ')
-    await press(tab, 'Save')
-    await tab.waitForURL('**/account?done=name')
-    t.match(await textOf(tab.locator('.lead')), 'Signed in as <b>Countess</b> of Lovelace')
-    await signOutHere(tab)
-    const again = await signedIn(t, 'Ada Lovelace')
-    t.match(await textOf(again.locator('.lead')), 'Countess', 'the provider does not take the name back')
-  })
-
   t.test('the command line is signed in by its code on the device page', async (t) => {
     const home = t.testdir()
     const page = await newDevice(t)
