@@ -17,6 +17,7 @@ import { handleErrors } from './routes/errors.js'
 import { pageRoutes } from './routes/pages.js'
 import { profileRoutes } from './routes/profile.js'
 import { publicRoutes } from './routes/public.js'
+import { secondFactorRoutes } from './routes/second-factor.js'
 import { sessionRoutes } from './routes/sessions.js'
 import { securityHeaders } from './security-headers.js'
 import { viewerOf } from './viewer.js'
@@ -72,7 +73,7 @@ function openIdProvider({ issuer, clientId, clientSecret }) {
 export async function buildApp({
   origin,
   provider,
-  database: { store, profiles, close },
+  database: { store, profiles, secondFactors, close },
   logger = false,
   recentSignIn = 5 * minute,
   devicePollInterval = 5_000,
@@ -136,6 +137,7 @@ export async function buildApp({
   app.register(sessionRoutes, { profiles })
   app.register(confirmRoutes, { profiles, provider })
   app.register(profileRoutes, { profiles, recentSignIn })
+  app.register(secondFactorRoutes, { profiles, secondFactors, recentSignIn, clock })
   app.register(apiRoutes, { prefix: '/api', profiles })
   return app
 }

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { SqliteStore } from 'gosesh/sqlite'
 import Database from 'libsql'
 import { Profiles } from './profiles.js'
+import { SecondFactors } from './second-factors.js'
 
 /** A file of this folder, whatever the working directory is. */
 async function defaultPath() {
@@ -13,7 +14,7 @@ async function defaultPath() {
 }
 
 /**
- * Sessions and profiles in one SQLite file, so that both survive a restart. better-sqlite3 and Node's own node:sqlite
+ * Sessions, profiles and second factors in one SQLite file, so that all survive a restart. better-sqlite3 and Node's own node:sqlite
  * take the place of libsql without another change.
  *
  * @param {string | null} path `null`: `data/app.db` beside this file.
@@ -27,6 +28,7 @@ export async function openDatabase(path) {
   return {
     store,
     profiles: new Profiles(application),
+    secondFactors: new SecondFactors(application),
     close() {
       sessions.close()
       application.close()

@@ -8,7 +8,11 @@ import { sendPage } from '../views/send-page.js'
 const toSignIn = redirectToSignIn('/')
 
 /** What a page is for whose route wants a recent sign-in, by its address. */
-const purposes = new Map([['/profile', 'Changing your name']])
+const purposes = new Map([
+  ['/profile', 'Changing your name'],
+  ['/security', 'Turning the second factor off'],
+  ['/security/set-up', 'Setting up a second factor'],
+])
 
 /** @param {import('fastify').FastifyRequest} request */
 function isApi({ url }) {
@@ -34,6 +38,7 @@ export function handleErrors(app, { profiles, provider, recentSignIn, clock }) {
         if (request.method === 'GET') return toSignIn(request, reply)
         return reply.redirect('/signed-out?ended', 303)
       }
+      if (code === 'GOSESH_ERR_FACTOR_MISSING') return reply.redirect(`/security/code?${next}`, 303)
       if (code === 'GOSESH_ERR_SIGN_IN_NOT_RECENT') {
         const { userId, authenticatedAt } = request.requireSession()
         const page = confirmPage({

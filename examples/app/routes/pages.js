@@ -10,6 +10,7 @@ import { sendPage } from '../views/send-page.js'
 const notices = new Map([
   ['one', 'That device is signed out.'],
   ['others', 'All other devices are signed out.'],
+  ['factor-off', 'Your second factor is off.'],
   ['name', 'Your name is saved.'],
   ['named', 'The name of the device is saved.'],
   ['unnamed', 'The device has no name of yours any more.'],

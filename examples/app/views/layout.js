@@ -10,6 +10,7 @@ const stylesheet = html`<link rel="icon" href="/public/icon.svg" type="image/svg
 const links = /** @type {const} */ ([
   { page: 'account', url: '/account', text: 'Devices' },
   { page: 'profile', url: '/profile', text: 'Name' },
+  { page: 'security', url: '/security', text: 'Security' },
   { page: 'device', url: '/auth/device', text: 'Connect' },
 ])
 

@@ -373,11 +373,12 @@ function inBrowser(): void {
   t.test('the tab key goes through the account page from the top to the bottom', async (t) => {
     const page = await withSession(t, 'alone', desktop)
     const order = await focusOrder(page)
-    t.same(order.slice(0, 6), [
+    t.same(order.slice(0, 7), [
       'Skip to the content',
       'gosesh example',
       'Devices',
       'Name',
+      'Security',
       'Connect',
       'Sign out here',
     ])
