@@ -1,5 +1,6 @@
 // @ts-check
 import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { TOTP } from 'otpauth'
 import { withPalette } from './palette-png.js'
 import { isLive, launchChromium, phone, signIn, startExample } from './scene.js'
 
@@ -82,6 +83,21 @@ async function shootDevicePages(page, origin) {
 
 /**
  * @param {Page} page
+ * @param {{ now(): number }} clock
+ */
+async function shootSecondFactor(page, clock) {
+  await page.goto('/security/set-up')
+  const secret = String(await page.locator('pre').first().textContent()).replaceAll(' ', '')
+  await page.getByLabel('Code of six digits').fill(new TOTP({ secret }).generate({ timestamp: clock.now() }))
+  await page.getByRole('button', { name: 'Turn it on' }).click()
+  await page.waitForURL('**/security')
+  await shoot(page, 'security')
+  await page.goto('/security/code')
+  await shoot(page, 'security-code')
+}
+
+/**
+ * @param {Page} page
  * @param {import('gosesh').SessionStore} store
  */
 async function shootOutage(page, store) {
@@ -114,9 +130,12 @@ async function shootAll(example, newPage) {
   await page.goto('/profile')
   await shoot(page, 'name')
   await shootDevicePages(page, origin)
+  await shootSecondFactor(page, clock)
   clock.advance(8 * minute)
   await page.goto('/profile')
   await shoot(page, 'confirm')
+  await page.getByRole('link', { name: 'Confirm with Local Sign-in' }).click()
+  await shoot(page, 'provider-password')
   await page.goto('/account')
   await page.getByRole('link', { name: 'Sign out all others' }).click()
   await page.getByRole('heading', { name: 'Sign out all others?' }).waitFor()
