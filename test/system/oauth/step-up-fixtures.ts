@@ -8,7 +8,7 @@ import { Browser, locationOf } from './browser.js'
 import { answerAtProvider, clientId, clientSecret, freePort, OidcServer } from './oidc-server.js'
 
 /** How the provider authenticates whoever comes to its sign-in page next. */
-export interface Login {
+interface Login {
   user: string
   /** Seconds since the sign-in there that it remembers. */
   age: number
