@@ -147,7 +147,8 @@ function inBrowser(): void {
 
   t.test('a session that ends with its browser still does once it is confirmed', async (t) => {
     const page = await newDevice(t)
-    const { token } = await example.app.gosesh.createSession('grace', {
+    const userId = await example.app.gosesh.upsertUser('local|grace')
+    const { token } = await example.app.gosesh.createSession(userId, {
       persistent: false,
       metadata: { oidc_iss: example.issuer, oidc_sub: 'grace', deviceName: 'Borrowed' },
     })
@@ -220,6 +221,10 @@ function inBrowser(): void {
     t.equal(await heading(there), 'Confirm that it is you')
     await confirm(there)
     await there.waitForURL('**/security')
+    await press(there, 'Turn it off')
+    t.equal(await heading(there), 'Type a code', 'the code is as old as the sign-in was')
+    example.clock.advance(step)
+    await typeCode(there, currentCode(), 'Go on')
     await press(there, 'Turn it off')
     t.equal(await textOf(there.getByRole('status')), 'Your second factor is off.')
     await here.goto('/security')
