@@ -1,8 +1,8 @@
-import { hash } from 'node:crypto'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { isSessionId } from '../../lib/core/token.js'
 import gosesh, { type ActivityTracker, MemoryStore, type SessionId } from '../../lib/index.js'
 import { compareInRounds, type MicroComparison } from '../harness/micro.js'
+import { idOf } from '../harness/seed.js'
 import { exactly, type Section, show, showSpread } from '../report/result.js'
 
 const million = 1_000_000
@@ -108,7 +108,7 @@ async function bytesPerSession(ids: readonly SessionId[], date: Date): Promise<n
 export const record: Section = {
   title: 'One record of activity',
   async run({ quick }) {
-    const ids = Array.from({ length: million }, (_, i) => hash('sha256', String(i), 'base64url') as SessionId)
+    const ids = Array.from({ length: million }, (_, i) => idOf(i))
     const anHourAgo = Date.now() - 3_600_000
     const dates = Array.from({ length: 1_000 }, (_, i) => new Date(anHourAgo + i))
     const [firstId, firstDate] = [ids[0] as SessionId, dates[0] as Date]
