@@ -11,6 +11,10 @@ import { startPostgres } from '../tools/postgres-server.js'
 import { hasRedis, startRedis, startRedisCluster } from '../tools/redis-server.js'
 import { connect, makeStore } from './sqlite-fixtures.js'
 
+// All of them first: without a test under way, the file would end while a server starts.
+const postgres = await startPostgres(t)
+const redis = hasRedis(t) ? { server: await startRedis(t), masters: await startRedisCluster(t) } : null
+
 changeRaces(t, 'memory', async () => {
   const store = new MemoryStore()
   return [store, store]
@@ -21,7 +25,6 @@ changeRaces(t, 'SQLite', async (t) => {
   return [store, new SqliteStore(connect(t))]
 })
 
-const postgres = await startPostgres(t)
 if (postgres !== null) {
   changeRaces(t, 'PostgreSQL', async (t) => {
     const { store, schema } = await freshStore(t, postgres)
@@ -29,9 +32,8 @@ if (postgres !== null) {
   })
 }
 
-if (hasRedis(t)) {
-  const server = await startRedis(t)
-  const masters = await startRedisCluster(t)
+if (redis !== null) {
+  const { server, masters } = redis
   changeRaces(t, 'Redis', async (t) => {
     const prefix = `${randomUUID()}:`
     const clients = [new Redis(server.port), new Redis(server.port)] as const

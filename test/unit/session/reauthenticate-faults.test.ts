@@ -77,6 +77,24 @@ t.test('a re-authentication whose store fails answers 503, and the old token goe
     t.ok(await whoami(app, cookie))
   })
 
+  t.test('while reads lag behind, as those of a replica, undoing is tried again', async (t) => {
+    const { app, store } = setUp(t)
+    const { cookie, session } = await signIn(app)
+    const old = await store.getSession(session.id)
+    let lags = true
+    store.on('getSession', async (proceed) => (lags ? old : await proceed()))
+    let calls = 0
+    store.on('updateSession', async (proceed) => {
+      const result = await proceed()
+      if (++calls === 1) throw down
+      return result
+    })
+    t.equal((await confirm(app, cookie)).statusCode, 503)
+    lags = false
+    await delay(1_100)
+    t.match(await whoami(app, cookie), { id: session.id, factors: [] })
+  })
+
   t.test('a change that came in between stays', async (t) => {
     const { app, store } = setUp(t)
     const { cookie, session } = await signIn(app, { metadata: { device: 'phone' } })
