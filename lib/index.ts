@@ -12,6 +12,7 @@ import { MemoryStore } from './stores/memory/store.js'
 
 export type * from '../types/activity.js'
 export type * from '../types/credential.js'
+export type * from '../types/data.js'
 export type * from '../types/device-code.js'
 export type * from '../types/errors.js'
 export type * from '../types/events.js'
@@ -23,7 +24,6 @@ export type * from '../types/return-to.js'
 export type * from '../types/session.js'
 export type * from '../types/store.js'
 export type { BearerCredentialOptions } from './credentials/bearer.js'
-export type { CookieCredentialOptions } from './credentials/cookie.js'
 export type { MemoryStoreOptions } from './stores/memory/store.js'
 
 const named = {

@@ -30,3 +30,23 @@ export interface Credential extends SessionLifetime {
   /** Why the client would not send the credential back over this connection, or `null`; logged once, as a warning. */
   transportProblem?(request: FastifyRequest): string | null
 }
+
+/** Options of `cookieCredential`. */
+export interface CookieCredentialOptions {
+  /** Default: `__Host-session`. A browser holds a cookie of that prefix to this host, `Path=/` and `Secure`. */
+  readonly name?: string | undefined
+  /** Default: none, the host itself and no subdomain. */
+  readonly domain?: string | undefined
+  /** Default: `/`. */
+  readonly path?: string | undefined
+  /** Default: `lax`. */
+  readonly sameSite?: 'strict' | 'lax' | 'none' | undefined
+  /** Default: `true`. Browsers other than Safari send such a cookie to `http://localhost`, too. */
+  readonly secure?: boolean | undefined
+  /** One cookie for each site that embeds the application (CHIPS). Default: `false`. */
+  readonly partitioned?: boolean | undefined
+  /** Milliseconds without activity after which a session ends; `null`: no idle limit. Default: 30 minutes. */
+  readonly idleTimeout?: number | null | undefined
+  /** Milliseconds after which a session ends whatever happens, at most 400 days. Default: 24 hours. */
+  readonly absoluteTimeout?: number | undefined
+}

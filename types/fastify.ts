@@ -1,3 +1,4 @@
+import type { SessionDataAccess } from './data.js'
 import type { SessionManager } from './manager.js'
 import type {
   ReplyReauthenticateOptions,
@@ -29,6 +30,11 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** The verified session as it stood when the request arrived, pending activity included; else `null`. */
     readonly session: Session | null
+    /**
+     * The data of the session. Without one it is empty, and a write rejects with 401 `GOSESH_ERR_UNAUTHENTICATED`. It needs a
+     * store with the methods of `SessionDataStore`, else each call rejects with `GOSESH_ERR_STORE_CAPABILITY`.
+     */
+    readonly sessionData: SessionDataAccess
     /** The session, or throws 401 `GOSESH_ERR_UNAUTHENTICATED`. */
     requireSession(): Session
   }

@@ -1,4 +1,5 @@
 import type { ActivityTracker } from './activity.js'
+import type { SessionDataAccess } from './data.js'
 import type { SessionEndListener } from './events.js'
 import type {
   CreateSessionOptions,
@@ -57,6 +58,11 @@ export interface SessionManager {
    * `GOSESH_ERR_STORE_CAPABILITY` if the store cannot update sessions.
    */
   updateMetadata(id: SessionIdInput, patch: MetadataPatch, options?: UpdateMetadataOptions): Promise<boolean>
+  /**
+   * The data of a session, for code without a request. Each call first reads if the session is alive, and rejects with 401
+   * `GOSESH_ERR_UNAUTHENTICATED` if it is not; else as `request.sessionData`.
+   */
+  sessionData(id: SessionIdInput): SessionDataAccess
   /**
    * Deletes every session of the user, then all that the store knows of them (OWASP ASVS 14.2.7). Resolves with false if
    * there was nothing. Rejects with `GOSESH_ERR_USER_ID`, and with `GOSESH_ERR_STORE_CAPABILITY` if the store lacks the

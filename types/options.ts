@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
-import type { Credential } from './credential.js'
+import type { CookieCredentialOptions, Credential } from './credential.js'
+import type { SessionDataOptions } from './data.js'
 import type { FlushError } from './errors.js'
 import type { SessionId } from './session.js'
 import type { SessionStore } from './store.js'
@@ -85,6 +86,13 @@ export interface GoseshOptions {
   readonly maxAge?: number | undefined
   /** The data that a browser clears at sign-out, by `Clear-Site-Data` (OWASP ASVS 14.3.1). Default: none. */
   readonly clearSiteData?: readonly ClearSiteDataType[] | undefined
+  /** Limits of `request.sessionData`. Default: 50 keys, each of 16,384 characters at most. */
+  readonly data?: SessionDataOptions | undefined
+  /**
+   * Keeps `request.sessionData` for visitors who have not signed in: the first write creates a record and its cookie. Default:
+   * off, and a write without a session is 401; `{}` turns it on with its defaults.
+   */
+  readonly visitors?: VisitorOptions | false | undefined
   /** Adds `sessionId` and `userId` to the log lines of a verified request. Default: `false`. */
   readonly bindSessionToLog?: boolean | undefined
   /**
@@ -92,6 +100,14 @@ export interface GoseshOptions {
    * `required: false` (OWASP ASVS 8.3.1). An address without a route stays 404. Default: `false`.
    */
   readonly requireByDefault?: boolean | undefined
+}
+
+/** The option `visitors`. */
+export interface VisitorOptions {
+  /** Milliseconds after its last write at which a visitor's data ends, at most 400 days. Default: 7 days. */
+  readonly idleTimeout?: number | undefined
+  /** The visitor's cookie, with the options of `cookieCredential` but for the lifetimes. Default name: `__Host-visitor`. */
+  readonly cookie?: Omit<CookieCredentialOptions, 'idleTimeout' | 'absoluteTimeout'> | undefined
 }
 
 /** The limit of sessions for one user. */
@@ -139,6 +155,11 @@ export interface CreateSessionOptions {
 
 /** Options of `reply.signIn`. */
 export interface SignInOptions extends CreateSessionOptions {
+  /**
+   * Keys of the visitor's data that the session begins with; then the visitor ends. Whatever is not named stays behind: somebody
+   * else may have planted it before the sign-in. Needs the option `visitors`. Default: none.
+   */
+  readonly carry?: readonly string[] | undefined
   /**
    * Accepts a request that a page of another origin sent: for a caller that verified a one-time state itself,
    * such as a provider's form_post callback. Default: `false`.

@@ -29,6 +29,9 @@ export interface EffectivePolicy {
   /** `null`: no more than each session's own absolute timeout. */
   readonly maxAge: number | null
   readonly clearSiteData: readonly ClearSiteDataType[]
+  /** `null`: visitors keep no data. */
+  readonly visitors: { readonly idleTimeout: number; readonly cookieName: string } | null
+  readonly data: { readonly maxValueLength: number; readonly maxKeys: number }
   readonly bindSessionToLog: boolean
   readonly requireByDefault: boolean
 }

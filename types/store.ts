@@ -51,8 +51,11 @@ export interface SessionExtension {
 export interface SessionStore {
   /** Finds or makes the user of an auth provider id. Idempotent, also under concurrency. */
   upsertUser(authProviderId: string): Promise<string>
-  /** Inserts; rejects if the id exists, and never overwrites. */
-  createSession(record: SessionRecord): Promise<void>
+  /**
+   * Inserts; rejects if the id exists, and never overwrites. `data`, which only a `SessionDataStore` is given, is kept with the
+   * session in the same step.
+   */
+  createSession(record: SessionRecord, data?: ReadonlyMap<string, string>): Promise<void>
   /**
    * Returns the session, or `null` if it is absent. It may return an expired one: the caller checks the deadlines and the
    * secret. A store that has the answer at hand may

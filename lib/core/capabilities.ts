@@ -1,3 +1,4 @@
+import type { SessionDataStore } from '../../types/data.js'
 import type { DeviceCodeStore } from '../../types/device-code.js'
 import type {
   ActivityRecorder,
@@ -24,6 +25,7 @@ interface CapabilityMethods {
   checkSchema: SchemaChecker
   updateSession: SessionUpdater
   deleteUser: UserDeleter
+  readData: SessionDataStore
 }
 
 /** True if the store has the optional method. */

@@ -14,6 +14,12 @@ const table: Readonly<Record<GoseshErrorCode, ErrorEntry>> = {
       'None of the configured credentials can be written to a reply; use app.gosesh.createSession and give the token in the response body',
   },
   GOSESH_ERR_CROSS_ORIGIN: { statusCode: 403, message: 'The request comes from another origin' },
+  GOSESH_ERR_DATA_KEY: {
+    statusCode: 500,
+    message: 'A key of session data is 1 to 64 characters of well-formed Unicode without NUL',
+  },
+  GOSESH_ERR_DATA_TOO_LARGE: { statusCode: 413, message: 'The session cannot hold as much data' },
+  GOSESH_ERR_DATA_VALUE: { statusCode: 500, message: 'JSON cannot hold the value' },
   GOSESH_ERR_FACTOR_MISSING: { statusCode: 401, message: 'Confirm in another way that it is you to do this' },
   GOSESH_ERR_FLUSH: { statusCode: 500, message: 'A batch of session activity could not be written' },
   GOSESH_ERR_METADATA: {

@@ -43,12 +43,15 @@ export function sessionIdOf(token: SessionToken): SessionId {
   return token.slice(0, idLength) as SessionId
 }
 
+/** What a secret is good for: the purpose is hashed too, so that a visitor's token signs nobody in. */
+export type Purpose = 'session' | 'visitor'
+
 /** The hash of the secret in a token: what a store knows of it. */
-export function secretHashOf(token: SessionToken): string {
-  return hashSecret(token.slice(idLength + 1))
+export function secretHashOf(token: SessionToken, purpose: Purpose = 'session'): string {
+  return hashSecret(token.slice(idLength + 1), purpose)
 }
 
-/** SHA-256, base64url. The purpose is hashed too, so that a secret is good for one kind of session alone. */
-export function hashSecret(secret: string): string {
-  return hash('sha256', `session:${secret}`, 'base64url')
+/** SHA-256, base64url. */
+export function hashSecret(secret: string, purpose: Purpose = 'session'): string {
+  return hash('sha256', `${purpose}:${secret}`, 'base64url')
 }

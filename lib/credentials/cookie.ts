@@ -1,6 +1,6 @@
 import type { CookieSerializeOptions } from '@fastify/cookie'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { Credential } from '../../types/credential.js'
+import type { CookieCredentialOptions, Credential } from '../../types/credential.js'
 import {
   checkBoolean,
   checkCookieName,
@@ -11,40 +11,21 @@ import {
   optionError,
 } from '../core/validation.js'
 
-export interface CookieCredentialOptions {
-  /** Default: `__Host-session`. A browser holds a cookie of that prefix to this host, `Path=/` and `Secure`. */
-  readonly name?: string | undefined
-  /** Default: none, the host itself and no subdomain. */
-  readonly domain?: string | undefined
-  /** Default: `/`. */
-  readonly path?: string | undefined
-  /** Default: `lax`. */
-  readonly sameSite?: 'strict' | 'lax' | 'none' | undefined
-  /** Default: `true`. Browsers other than Safari send such a cookie to `http://localhost`, too. */
-  readonly secure?: boolean | undefined
-  /** One cookie for each site that embeds the application (CHIPS). Default: `false`. */
-  readonly partitioned?: boolean | undefined
-  /** Milliseconds without activity after which a session ends; `null`: no idle limit. Default: 30 minutes. */
-  readonly idleTimeout?: number | null | undefined
-  /** Milliseconds after which a session ends whatever happens, at most 400 days. Default: 24 hours. */
-  readonly absoluteTimeout?: number | undefined
-}
-
 const minute = 60_000
 const day = 24 * 60 * minute
 /** What RFC 6265bis, section 5.5, lets a cookie live. */
 const maxCookieLifetime = 400 * day
 
-const known = [
+/** The options of the cookie itself. */
+export const cookieOptionNames: readonly string[] = [
   'name',
   'domain',
   'path',
   'sameSite',
   'secure',
   'partitioned',
-  'idleTimeout',
-  'absoluteTimeout',
 ]
+const known = [...cookieOptionNames, 'idleTimeout', 'absoluteTimeout']
 const cookieDomain = /^\.?[a-z\d](?:[a-z\d.-]*[a-z\d])?$/i
 const cookiePath = /^\/[\x20-\x3a\x3c-\x7e]*$/
 

@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify'
+import type { Credential } from '../../types/credential.js'
 import type { ActivityTrackingOptions, GoseshOptions } from '../../types/options.js'
 import type { EffectivePolicy } from '../../types/policy.js'
 import type { FlushError } from '../core/errors.js'
@@ -12,7 +13,7 @@ import {
   optionError,
   parseDate,
 } from '../core/validation.js'
-import { cookieCredential } from '../credentials/cookie.js'
+import { cookieCredential, cookieOptionNames } from '../credentials/cookie.js'
 import { MemoryStore } from '../stores/memory/store.js'
 import { parseCredentials, showCredentials } from './credentials.js'
 import {
@@ -62,6 +63,44 @@ function parseTracking(value: unknown): TrackingSettings | null {
     parse(`${name}.${key}`, given[key] === undefined ? standard : given[key]),
   ])
   return Object.freeze(Object.fromEntries(entries)) as TrackingSettings
+}
+
+interface DataSettings {
+  readonly maxValueLength: number
+  readonly maxKeys: number
+}
+
+function parseData(value: unknown = {}): DataSettings {
+  const given = checkObject('data', value, ['maxValueLength', 'maxKeys'])
+  const { maxValueLength = 16_384, maxKeys = 50 } = given
+  return Object.freeze({
+    maxValueLength: checkCount('data.maxValueLength', maxValueLength),
+    maxKeys: checkCount('data.maxKeys', maxKeys),
+  })
+}
+
+const day = 86_400_000
+/** What RFC 6265bis, section 5.5, lets a cookie live. */
+const longestVisit = 400 * day
+
+interface VisitorSettings {
+  readonly idleTimeout: number
+  readonly credential: Credential
+}
+
+function parseVisitors(value: unknown): VisitorSettings | null {
+  if (value === undefined || value === false) return null
+  const { idleTimeout = 7 * day, cookie = {} } = checkObject('visitors', value, ['idleTimeout', 'cookie'])
+  const checked = checkLifetime('visitors.idleTimeout', idleTimeout)
+  if (checked > longestVisit)
+    throw optionError('visitors.idleTimeout', checked, `at most 400 days (${longestVisit})`)
+  const credential = cookieCredential({
+    name: '__Host-visitor',
+    ...checkObject('visitors.cookie', cookie, cookieOptionNames),
+    idleTimeout: checked,
+    absoluteTimeout: longestVisit,
+  })
+  return Object.freeze({ idleTimeout: checked, credential })
 }
 
 /** Every option of `app.register(gosesh, options)`: settings, known names and `app.gosesh.policy` come from here. */
@@ -122,6 +161,16 @@ export const optionTable = {
     parse: (value = []) => parseClearSiteData(value),
     show: (clearSiteData) => ({ clearSiteData }),
   }),
+  visitors: option({
+    parse: parseVisitors,
+    show: (visitors) => ({
+      visitors: visitors && {
+        idleTimeout: visitors.idleTimeout,
+        cookieName: String(visitors.credential.cookieName),
+      },
+    }),
+  }),
+  data: option({ parse: parseData, show: (data) => ({ data }) }),
   bindSessionToLog: option({
     parse: (value = false) => checkBoolean('bindSessionToLog', value),
     show: (bindSessionToLog) => ({ bindSessionToLog }),

@@ -16,7 +16,9 @@ import { addCacheHeaders, noteRefusal, refused } from './on-send.js'
 import { crossOriginError, isCrossOrigin, OriginCheck } from './origin-check.js'
 import { ReplySigner } from './reply.js'
 import { replyState } from './reply-state.js'
+import { RequestData } from './request-data.js'
 import { RouteOptionsParser } from './route-options.js'
+import { Visitors } from './visitors.js'
 
 async function registerSessions(app: FastifyInstance, options: GoseshOptions): Promise<void> {
   if (app.hasDecorator('gosesh')) throw new GoseshError('GOSESH_ERR_REGISTERED_TWICE')
@@ -27,16 +29,20 @@ async function registerSessions(app: FastifyInstance, options: GoseshOptions): P
   const lifecycle = new Lifecycle(app, settings)
   const { events } = lifecycle
   const services = createServices(lifecycle, events)
+  const challenges = new Challenges(settings.credentials)
+  const originCheck = new OriginCheck(settings)
+  const visitors =
+    settings.visitors === null ? null : new Visitors(settings.visitors, lifecycle, services, originCheck)
+  const data = new RequestData(lifecycle, settings, services, challenges, visitors)
   const sessions = new Sessions(
     lifecycle,
     services,
     effectivePolicy(settings, () => lifecycle.sweepInterval),
+    (id) => data.ofSession(id),
   )
-  const originCheck = new OriginCheck(settings)
   const routes = new RouteOptionsParser(settings.requireByDefault)
-  const challenges = new Challenges(settings.credentials)
   const guard = new RequestGuard(settings, services, sessions, originCheck, routes, challenges)
-  const signer = new ReplySigner(settings, services, originCheck, challenges)
+  const signer = new ReplySigner(settings, services, originCheck, challenges, visitors)
 
   app.decorate('gosesh', sessions)
   app.decorate(internals, {
@@ -59,6 +65,11 @@ async function registerSessions(app: FastifyInstance, options: GoseshOptions): P
   app.decorateRequest('requireSession', function () {
     return guard.requireSession(this)
   })
+  app.decorateRequest('sessionData', {
+    getter() {
+      return data.of(this)
+    },
+  })
   app.decorateReply(replyState, null)
   app.decorateReply(refused, false)
   app.decorateReply('signIn', function (userId, signInOptions) {
@@ -72,6 +83,7 @@ async function registerSessions(app: FastifyInstance, options: GoseshOptions): P
   })
 
   app.addHook('onRoute', (route) => void routes.parse(route.config?.session))
+  if (visitors !== null) app.addHook('onRequest', visitors.onRequest)
   app.addHook('onRequest', guard.onRequest)
   app.addHook('onError', noteRefusal)
   app.addHook('onSend', addCacheHeaders)

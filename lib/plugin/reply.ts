@@ -5,9 +5,10 @@ import type { Session, SessionId, SessionToken } from '../../types/session.js'
 import { GoseshError } from '../core/errors.js'
 import { lifetimeOf } from '../core/timing.js'
 import { sessionIdOf } from '../core/token.js'
-import { checkBoolean, checkObject } from '../core/validation.js'
+import { checkBoolean, checkObject, optionError } from '../core/validation.js'
 import { isAmbient, verifiedBy } from '../core/verified-by.js'
 import { readToken, resolveCredential } from '../credentials/resolve.js'
+import { checkDataKey } from '../data/input.js'
 import type { Settings } from '../options/options.js'
 import type { CreatedSession } from '../session/events.js'
 import { createSessionKeys, reauthenticateKeys, sessionLifetime } from '../session/input.js'
@@ -16,6 +17,8 @@ import type { Verification } from '../session/verifier.js'
 import type { Challenges } from './challenges.js'
 import { crossOriginError, type OriginCheck } from './origin-check.js'
 import { checkDeliverable, inOrder, isSent, keepFromCaches, type ReplyState, stateOf } from './reply-state.js'
+import { changeSession } from './request-data.js'
+import type { Visitors } from './visitors.js'
 
 /** `reply.signIn`, `reply.reauthenticate` and `reply.signOut`. */
 export class ReplySigner {
@@ -23,6 +26,7 @@ export class ReplySigner {
   readonly #services: SessionServices
   readonly #originCheck: OriginCheck
   readonly #challenges: Challenges
+  readonly #visitors: Visitors | null
   #warnedOfTransport = false
 
   constructor(
@@ -30,15 +34,17 @@ export class ReplySigner {
     services: SessionServices,
     originCheck: OriginCheck,
     challenges: Challenges,
+    visitors: Visitors | null,
   ) {
     this.#settings = settings
     this.#services = services
     this.#originCheck = originCheck
     this.#challenges = challenges
+    this.#visitors = visitors
   }
 
   async signIn(reply: FastifyReply, userId: string, options: SignInOptions = {}): Promise<Session> {
-    checkObject('signIn', options, [...createSessionKeys, 'allowCrossOrigin'])
+    checkObject('signIn', options, [...createSessionKeys, 'allowCrossOrigin', 'carry'])
     this.#refuseCrossOrigin(reply.request, 'signIn', options)
     const { credentials } = this.#settings
     const writer = credentials.find((credential) => credential.write !== undefined)
@@ -88,24 +94,38 @@ export class ReplySigner {
   ): Promise<CreatedSession> {
     checkDeliverable(reply)
     const { idleTimeout, absoluteTimeout } = sessionLifetime(options, writer)
+    const carry = this.#parseCarry(options.carry)
     const created = await this.#services.creator.create(
       userId,
       { ...options, idleTimeout, absoluteTimeout },
       {
         replaced: await this.#replacedBy(reply, state, writer),
+        data: carry === null ? undefined : await this.#visitors?.dataOf(reply.request, carry),
         deliver: (token, session) => {
           checkDeliverable(reply)
           const { persistent = true } = options
           this.#write(reply, state, writer, { token, persistent, lifetime: lifetimeOf(session) })
           state.session = session
+          changeSession(reply.request, session)
           const { id } = session
           // A session that nobody can use ends. What the reply did before concerned one that this one replaces.
           state.undo = () => this.#services.deleter.deleteForCertain([{ id, reason: 'signedOut', userId }])
         },
       },
     )
+    if (carry !== null) await this.#visitors?.end(reply.request, reply)
     this.#warnOfTransport(reply, writer)
     return created
+  }
+
+  #parseCarry(carry: unknown): readonly string[] | null {
+    if (carry === undefined) return null
+    if (Array.isArray(carry) && this.#visitors !== null) return carry.map(checkDataKey)
+    throw optionError(
+      'signIn.carry',
+      carry,
+      'an array of keys of the visitor’s data, with the option visitors',
+    )
   }
 
   /** The session that this reply signed in before, else the one that the same credential proved to be its client's. */
@@ -178,6 +198,7 @@ export class ReplySigner {
     const target = await this.#target(reply, state)
     if (target.sessionId !== null) await this.#end(reply, target, everywhere)
     state.session = null
+    changeSession(reply.request, null)
     state.undo = null
     if (isSent(reply)) {
       this.#services.events.log.warn(

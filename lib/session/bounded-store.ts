@@ -1,3 +1,4 @@
+import type { SessionDataStore } from '../../types/data.js'
 import type { DeviceCodeStore } from '../../types/device-code.js'
 import type { SessionId } from '../../types/session.js'
 import type {
@@ -32,9 +33,19 @@ type Capabilities = SessionLister &
   SchemaChecker &
   SessionUpdater &
   UserDeleter &
+  SessionDataStore &
   DeviceCodeProvider
 
-const limited = ['listUserSessions', 'deleteSessionsByMetadata', 'checkSchema', 'updateSession', 'deleteUser']
+const limited = [
+  'listUserSessions',
+  'deleteSessionsByMetadata',
+  'checkSchema',
+  'updateSession',
+  'deleteUser',
+  'readData',
+  'writeData',
+  'swapData',
+]
 /** These take longer the more sessions there are, and no request waits for them: no time limit fits all stores. */
 const unlimited = ['deleteAllSessions', 'deleteExpiredSessions']
 
@@ -56,6 +67,9 @@ export class BoundedStore<S extends SessionStore = SessionStore>
   declare readonly checkSchema?: Capabilities['checkSchema']
   declare readonly updateSession?: Capabilities['updateSession']
   declare readonly deleteUser?: Capabilities['deleteUser']
+  declare readonly readData?: Capabilities['readData']
+  declare readonly writeData?: Capabilities['writeData']
+  declare readonly swapData?: Capabilities['swapData']
   declare readonly deviceCodes?: DeviceCodeStore
   readonly limits: StoreLimits
   #waiting = 0
@@ -80,8 +94,10 @@ export class BoundedStore<S extends SessionStore = SessionStore>
     return this.#callAsync('upsertUser', () => this.raw.upsertUser(authProviderId))
   }
 
-  createSession(record: SessionRecord): Promise<void> {
-    return this.#callAsync('createSession', () => this.raw.createSession(record))
+  createSession(record: SessionRecord, data?: ReadonlyMap<string, string>): Promise<void> {
+    return this.#callAsync('createSession', () =>
+      data === undefined ? this.raw.createSession(record) : this.raw.createSession(record, data),
+    )
   }
 
   /** The answer itself if the store has it at hand. A store that throws is a rejection here too. */

@@ -18,6 +18,8 @@ import { checkSessionLimit, sessionsPastLimit } from './limits.js'
 export interface SignInSteps {
   /** The session that the new one replaces. */
   readonly replaced?: SessionId | null
+  /** What the session has from the start. */
+  readonly data?: ReadonlyMap<string, string> | undefined
   /** Gives the client its token. If it throws, the sign-in is undone. */
   readonly deliver?: (token: SessionToken, session: Session) => void | Promise<void>
 }
@@ -40,7 +42,7 @@ export class SessionCreator {
   async create(
     userId: string,
     options: CreateSessionOptions,
-    { replaced = null, deliver }: SignInSteps = {},
+    { replaced = null, data, deliver }: SignInSteps = {},
   ): Promise<CreatedSession> {
     const { context } = this.#source
     const secret = createSecret()
@@ -49,7 +51,7 @@ export class SessionCreator {
     // It was created alive: the options were checked for that.
     const session = liveSession(record, undefined, record.lastActivityAt.getTime(), context) as Session
     await checkSessionLimit(context, session, replaced)
-    await insert(context, record)
+    await insert(context, record, data)
     const deletions: SessionDeletion[] = []
     if (replaced !== null) deletions.push({ id: replaced, reason: 'replaced', userId: null })
     try {
@@ -58,7 +60,7 @@ export class SessionCreator {
       }
       await deliver?.(token, session)
     } catch (error) {
-      await this.#deleter.undoCreation(session.id)
+      await this.#deleter.deleteQuietly(session.id)
       throw error
     }
     await this.#deleter.deleteForCertain(deletions)
@@ -110,9 +112,13 @@ function newRecord(
 }
 
 /** Inserts the session. If that fails, one that the store creates after all is deleted again. */
-async function insert({ store }: Context, record: SessionRecord): Promise<void> {
+async function insert(
+  { store }: Context,
+  record: SessionRecord,
+  data: ReadonlyMap<string, string> | undefined,
+): Promise<void> {
   try {
-    await store.createSession(record)
+    await store.createSession(record, data)
   } catch (error) {
     // Past the limits, which a store that has just come back may still be at.
     const undo = (): Promise<unknown> => store.raw.deleteSession(record.id)

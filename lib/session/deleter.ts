@@ -71,8 +71,11 @@ export class SessionDeleter {
     }
   }
 
-  /** Deletes a session whose token was never delivered, so nobody hears of its end; never rejects. */
-  async undoCreation(id: SessionId): Promise<void> {
+  /**
+   * Deletes what never was a session to anybody, so nobody hears of its end: one whose token was never delivered, or a visitor.
+   * Never rejects.
+   */
+  async deleteQuietly(id: SessionId): Promise<void> {
     const attempt = (): Promise<boolean> => this.#source.context.store.deleteSession(id)
     try {
       await attempt()

@@ -1,4 +1,5 @@
 import type { ActivityTracker } from '../../types/activity.js'
+import type { SessionDataAccess } from '../../types/data.js'
 import type { SessionEndListener } from '../../types/events.js'
 import type { SessionManager } from '../../types/manager.js'
 import type {
@@ -40,11 +41,18 @@ export class Sessions implements SessionManager {
   readonly policy: EffectivePolicy
   readonly #source: ContextSource
   readonly #services: SessionServices
+  readonly #dataOf: (id: SessionIdInput) => SessionDataAccess
 
-  constructor(source: ContextSource, services: SessionServices, policy: EffectivePolicy) {
+  constructor(
+    source: ContextSource,
+    services: SessionServices,
+    policy: EffectivePolicy,
+    dataOf: (id: SessionIdInput) => SessionDataAccess,
+  ) {
     this.policy = policy
     this.#source = source
     this.#services = services
+    this.#dataOf = dataOf
   }
 
   get store(): SessionStore {
@@ -114,6 +122,10 @@ export class Sessions implements SessionManager {
     const { events, updater } = this.#services
     const by = { sessionId: id, keys: Object.keys(checked) }
     return await events.updateMetadata(by, () => updater.updateMetadata(id, checked, userId))
+  }
+
+  sessionData(id: SessionIdInput): SessionDataAccess {
+    return this.#dataOf(id)
   }
 
   async deleteUser(userId: string): Promise<boolean> {

@@ -25,6 +25,7 @@ import { updateCases } from './sessions/update-cases.js'
 import { userCases } from './sessions/user-cases.js'
 import { userDeletionCases } from './sessions/user-deletion-cases.js'
 
+export { type SessionDataContractOptions, sessionDataStoreContract } from './data/contract.js'
 export { type DeviceCodeContractOptions, deviceCodeStoreContract } from './device-codes/contract.js'
 export { type SignedInUser, type SignInAsOptions, signInAs } from './sign-in-as.js'
 

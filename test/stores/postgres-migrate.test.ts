@@ -9,6 +9,7 @@ import { activeAt, assertSession, later, newSession } from '../../lib/testing/fi
 import { buildApp } from '../tools/app.js'
 import { freshStore, newSchema, untilWaiting } from '../tools/postgres-fixtures.js'
 import { type PostgresServer, startPostgres } from '../tools/postgres-server.js'
+import { testUserCodes } from '../tools/user-codes.js'
 
 /** What the catalog knows of the tables of a schema. */
 async function layout(pool: pg.Pool, schema: string): Promise<unknown> {
@@ -49,6 +50,7 @@ function migrateTests(server: PostgresServer): void {
     t.strictSame(await tablesOf(pools[0] as pg.Pool, schema), [
       'gosesh_device_codes',
       'gosesh_schema',
+      'gosesh_session_data',
       'gosesh_sessions',
       'gosesh_users',
     ])
@@ -300,9 +302,15 @@ function migrateTests(server: PostgresServer): void {
       return id
     }
     const { pool, store, schema } = await freshStore(t, server, {}, { upsertUser })
-    t.strictSame(await tablesOf(pool, schema), ['gosesh_device_codes', 'gosesh_schema', 'gosesh_sessions'])
+    t.strictSame(await tablesOf(pool, schema), [
+      'gosesh_device_codes',
+      'gosesh_schema',
+      'gosesh_session_data',
+      'gosesh_sessions',
+    ])
     t.equal(await store.upsertUser('ada@example.com'), 'user-1')
     await t.rejects(store.upsertUser('eve@example.com'), new TypeError('blocked'))
+    await testUserCodes(t, store)
   })
 
   t.test('a table of users is made once the application gives no upsertUser any more', async (t) => {

@@ -1,7 +1,11 @@
 import pg from 'pg'
 import t from 'tap'
 import { PostgresStore } from '../../lib/stores/postgres/index.js'
-import { deviceCodeStoreContract, sessionStoreContract } from '../../lib/testing/index.js'
+import {
+  deviceCodeStoreContract,
+  sessionDataStoreContract,
+  sessionStoreContract,
+} from '../../lib/testing/index.js'
 import { startPostgres } from '../tools/postgres-server.js'
 
 const server = await startPostgres(t)
@@ -11,7 +15,7 @@ if (server !== null) {
   const shared = new PostgresStore(pool)
   await shared.migrate()
   const createStore = async (): Promise<PostgresStore> => {
-    await pool.query('TRUNCATE gosesh_sessions, gosesh_users, gosesh_device_codes')
+    await pool.query('TRUNCATE gosesh_sessions, gosesh_session_data, gosesh_users, gosesh_device_codes')
     return new PostgresStore(pool)
   }
   sessionStoreContract({
@@ -29,4 +33,5 @@ if (server !== null) {
     createStore,
   })
   deviceCodeStoreContract({ test: (name, run) => t.test(name, run), createStore })
+  sessionDataStoreContract({ test: (name, run) => t.test(name, run), createStore })
 }

@@ -3,7 +3,11 @@ import { Cluster, Redis } from 'ioredis'
 import { createClient, createCluster } from 'redis'
 import t, { type Test } from 'tap'
 import { RedisStore, type RedisStoreClient } from '../../lib/stores/redis/index.js'
-import { deviceCodeStoreContract, sessionStoreContract } from '../../lib/testing/index.js'
+import {
+  deviceCodeStoreContract,
+  sessionDataStoreContract,
+  sessionStoreContract,
+} from '../../lib/testing/index.js'
 import { hasRedis, startRedis, startRedisCluster } from '../tools/redis-server.js'
 
 function contract(t: Test, client: RedisStoreClient): void {
@@ -21,6 +25,7 @@ function contract(t: Test, client: RedisStoreClient): void {
     createStore,
   })
   deviceCodeStoreContract({ test: (name, run) => t.test(name, run), createStore })
+  sessionDataStoreContract({ test: (name, run) => t.test(name, run), createStore })
 }
 
 if (hasRedis(t)) {

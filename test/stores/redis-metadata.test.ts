@@ -62,8 +62,8 @@ if (hasRedis(t)) {
     const commands = await commandsOf(async () => {
       t.same(await store.deleteSessionsByMetadata({ oidc_iss: 'op', oidc_sub: '7' }), [sessions[7]?.id])
     })
-    // The index, the value, the session, its user's entry, which may stand in two ways, and those of its facts.
-    t.same(commands, { evalsha: 5, zrange: 1, get: 1, del: 1, zscore: 2, zrem: 3 })
+    // The index, the value, the session with its data, its user's entry, which may stand in two ways, and those of its facts.
+    t.same(commands, { evalsha: 5, zrange: 1, get: 1, del: 1, unlink: 1, zscore: 2, zrem: 3 })
   })
 
   t.test('a session is in the index of each of its facts, which expires with the last of them', async (t) => {

@@ -12,6 +12,7 @@ import {
 } from '../../lib/stores/sqlite/migrations.js'
 import { newDeviceCode } from '../../lib/testing/device-codes/fixtures.js'
 import { newSession } from '../../lib/testing/fixtures.js'
+import { testUserCodes } from '../tools/user-codes.js'
 import { connect, everyCall, makeStore, rejection, tablesOf, watch } from './sqlite-fixtures.js'
 
 /** The database, failing the first few times that this SQL is executed. */
@@ -77,6 +78,7 @@ t.test('migrate tries again where another connection is switching the file to WA
   t.strictSame(tablesOf(database), [
     'gosesh_device_codes',
     'gosesh_schema',
+    'gosesh_session_data',
     'gosesh_sessions',
     'gosesh_users',
   ])
@@ -228,8 +230,14 @@ t.test('upsertUser: a user that was there before keeps the id', async (t) => {
 t.test('upsertUser: of the application itself makes no users table', async (t) => {
   const upsertUser = async (authProviderId: string): Promise<string> => `own-${authProviderId}`
   const { store, database } = await makeStore(t, { upsertUser })
-  t.strictSame(tablesOf(database), ['gosesh_device_codes', 'gosesh_schema', 'gosesh_sessions'])
+  t.strictSame(tablesOf(database), [
+    'gosesh_device_codes',
+    'gosesh_schema',
+    'gosesh_session_data',
+    'gosesh_sessions',
+  ])
   t.equal(await store.upsertUser('oidc|1'), 'own-oidc|1')
+  await testUserCodes(t, store)
   await Promise.all(Object.values(everyCall(store)).map((call) => call()))
 })
 

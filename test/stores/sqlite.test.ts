@@ -4,7 +4,11 @@ import LibsqlDatabase from 'libsql'
 import t from 'tap'
 import { type SqliteDatabase, SqliteStore, type SqliteStoreOptions } from '../../lib/stores/sqlite/index.js'
 import { activeAt, later, newSession } from '../../lib/testing/fixtures.js'
-import { deviceCodeStoreContract, sessionStoreContract } from '../../lib/testing/index.js'
+import {
+  deviceCodeStoreContract,
+  sessionDataStoreContract,
+  sessionStoreContract,
+} from '../../lib/testing/index.js'
 import { batchOf, connect, everyCall, makeStore, type Open, rejection, tablesOf } from './sqlite-fixtures.js'
 
 const require = createRequire(import.meta.url)
@@ -65,6 +69,7 @@ for (const { name, open, remedy } of drivers) {
       createStore,
     })
     deviceCodeStoreContract({ test: (name, run) => t.test(name, run), createStore })
+    sessionDataStoreContract({ test: (name, run) => t.test(name, run), createStore })
 
     t.test('a session survives the closing of the database', async (t) => {
       const { store, database } = await makeStore(t, {}, open)
@@ -242,6 +247,7 @@ t.test('options that are undefined are as if not given', async (t) => {
   t.strictSame(tablesOf(database), [
     'gosesh_device_codes',
     'gosesh_schema',
+    'gosesh_session_data',
     'gosesh_sessions',
     'gosesh_users',
   ])

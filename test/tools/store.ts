@@ -15,6 +15,9 @@ const sessionMethods = [
   'deleteSessionsByMetadata',
   'updateSession',
   'deleteUser',
+  'readData',
+  'writeData',
+  'swapData',
 ] as const satisfies readonly (keyof MemoryStore)[]
 
 type Method = (typeof sessionMethods)[number] | (typeof deviceCodeMethods)[number]

@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { SessionDataLimits, SessionDataStore } from '../../../types/data.js'
 import type { DeviceCodeStore } from '../../../types/device-code.js'
 import type { SessionId, SessionMetadata } from '../../../types/session.js'
 import type {
@@ -20,6 +21,7 @@ import { userIdOf } from '../../core/user-id.js'
 import { checkCount, checkObject } from '../../core/validation.js'
 import { writeInTurns } from '../shared/in-turns.js'
 import { holdsPairs, keyAmong, type MetadataPair, pairsOf, parseIndexedMetadata } from '../shared/metadata.js'
+import { changeData, valuesOf } from './data.js'
 import { MemoryDeviceCodes } from './device-codes.js'
 import { IdIndex } from './id-index.js'
 import { change, copyOf, deadlineOf, type StoredSession, toRecord, toStored } from './stored-session.js'
@@ -27,6 +29,8 @@ import { change, copyOf, deadlineOf, type StoredSession, toRecord, toStored } fr
 export interface MemoryStoreOptions {
   /** Sessions kept at most; past it `createSession` rejects with `GOSESH_ERR_STORE_FULL`. Default: 1,000,000. */
   readonly maxSessions?: number | undefined
+  /** Visitors kept at most, beside the sessions; as `maxSessions`. Default: 100,000. */
+  readonly maxVisitors?: number | undefined
   /** Device codes kept at most; past it `createDeviceCode` rejects with `GOSESH_ERR_STORE_FULL`. Default: 100,000. */
   readonly maxDeviceCodes?: number | undefined
   /**
@@ -57,9 +61,12 @@ export class MemoryStore
     MetadataSessionsDeleter,
     SessionUpdater,
     UserDeleter,
+    SessionDataStore,
     DeviceCodeProvider
 {
   readonly #maxSessions: number
+  readonly #maxVisitors: number
+  #visitors = 0
   readonly #indexedKeys: readonly string[]
   readonly #sessions = new Map<SessionId, StoredSession>()
   readonly #idsByUser = new IdIndex()
@@ -70,10 +77,15 @@ export class MemoryStore
 
   /** Throws `GOSESH_ERR_OPTION` on a wrong option. */
   constructor(options: MemoryStoreOptions = {}) {
-    const known = ['maxSessions', 'maxDeviceCodes', 'indexedMetadata']
-    const { maxSessions, maxDeviceCodes, indexedMetadata } = checkObject('MemoryStore', options, known)
+    const known = ['maxSessions', 'maxVisitors', 'maxDeviceCodes', 'indexedMetadata']
+    const { maxSessions, maxVisitors, maxDeviceCodes, indexedMetadata } = checkObject(
+      'MemoryStore',
+      options,
+      known,
+    )
     this.#indexedKeys = parseIndexedMetadata(indexedMetadata)
     this.#maxSessions = checkCount('maxSessions', maxSessions ?? 1_000_000)
+    this.#maxVisitors = checkCount('maxVisitors', maxVisitors ?? 100_000)
     this.#deviceCodes = new MemoryDeviceCodes(checkCount('maxDeviceCodes', maxDeviceCodes ?? 100_000))
   }
 
@@ -91,14 +103,25 @@ export class MemoryStore
   }
 
   /** Rejects with `GOSESH_ERR_SESSION_EXISTS`, and past `maxSessions` with `GOSESH_ERR_STORE_FULL`. */
-  async createSession(record: SessionRecord): Promise<void> {
+  async createSession(record: SessionRecord, data?: ReadonlyMap<string, string>): Promise<void> {
     const { id } = record
     if (this.#sessions.has(id)) throw new GoseshError('GOSESH_ERR_SESSION_EXISTS')
-    if (this.#sessions.size >= this.#maxSessions) throw new GoseshError('GOSESH_ERR_STORE_FULL')
+    this.#checkRoom(record.userId)
     const stored = toStored(record)
+    if (data !== undefined && data.size > 0) stored.data = new Map(data)
+    if (stored.userId === null) this.#visitors++
     this.#sessions.set(id, stored)
     if (stored.userId !== null) this.#idsByUser.add(stored.userId, id)
     this.#index(id, stored.metadata)
+  }
+
+  /** Visitors have room of their own, so that a flood of them keeps no user out. */
+  #checkRoom(userId: string | null): void {
+    const [kept, most] =
+      userId === null
+        ? [this.#visitors, this.#maxVisitors]
+        : [this.#sessions.size - this.#visitors, this.#maxSessions]
+    if (kept >= most) throw new GoseshError('GOSESH_ERR_STORE_FULL')
   }
 
   /** Without a promise: the answer is at hand. */
@@ -132,6 +155,34 @@ export class MemoryStore
       stored.idleDeadline = Math.max(stored.idleDeadline, to.idleDeadline.getTime())
     }
     return true
+  }
+
+  async readData(id: SessionId, keys: readonly string[] | null): Promise<ReadonlyMap<string, string> | null> {
+    const stored = this.#sessions.get(id)
+    return stored === undefined ? null : valuesOf(stored, keys)
+  }
+
+  async writeData(
+    id: SessionId,
+    changes: ReadonlyMap<string, string | null>,
+    limits: SessionDataLimits,
+  ): Promise<'written' | 'full' | 'absent'> {
+    const stored = this.#sessions.get(id)
+    if (stored === undefined) return 'absent'
+    return changeData(stored, changes, limits) ? 'written' : 'full'
+  }
+
+  async swapData(
+    id: SessionId,
+    key: string,
+    expected: string | null,
+    next: string | null,
+    limits: SessionDataLimits,
+  ): Promise<'swapped' | 'conflict' | 'full' | 'absent'> {
+    const stored = this.#sessions.get(id)
+    if (stored === undefined) return 'absent'
+    if ((stored.data?.get(key) ?? null) !== expected) return 'conflict'
+    return changeData(stored, new Map([[key, next]]), limits) ? 'swapped' : 'full'
   }
 
   async deleteSession(id: SessionId): Promise<boolean> {
@@ -202,6 +253,7 @@ export class MemoryStore
   async deleteAllSessions(): Promise<number> {
     const deleted = this.#sessions.size
     this.#sessions.clear()
+    this.#visitors = 0
     this.#idsByUser.clear()
     this.#idsByMetadata.clear()
     return deleted
@@ -230,7 +282,8 @@ export class MemoryStore
     const stored = this.#sessions.get(id)
     if (stored === undefined) return false
     this.#sessions.delete(id)
-    if (stored.userId !== null) this.#idsByUser.delete(stored.userId, id)
+    if (stored.userId === null) this.#visitors--
+    else this.#idsByUser.delete(stored.userId, id)
     this.#unindex(id, stored.metadata)
     return true
   }

@@ -17,6 +17,8 @@ export interface StoredSession {
   deviceBound: boolean
   metadata: SessionMetadata | null
   details: string | null
+  /** What the application keeps with the session; `null` until there is something. */
+  data: Map<string, string> | null
 }
 
 export function toStored(record: SessionRecord): StoredSession {
@@ -35,6 +37,7 @@ export function toStored(record: SessionRecord): StoredSession {
     deviceBound: record.deviceBound,
     metadata: copyOf(record.metadata),
     details: record.details,
+    data: null,
   }
 }
 

@@ -115,15 +115,31 @@ export class StatementRunner {
   }
 
   /** Rejects with `GOSESH_ERR_STORE_SCHEMA` if the tables are not there, else `GOSESH_ERR_STORE_UNAVAILABLE`. */
-  run({ name, text }: Statement, values: unknown[]): Promise<PostgresResult> {
-    const query = this.#prepared ? { name, text, values, types: asText } : plainQuery(text, values)
-    return this.#send(query)
+  run(given: Statement, values: unknown[]): Promise<PostgresResult> {
+    return this.#send(this.#queryOf(given, values))
   }
 
   /** Runs a statement that answers with one row. */
   async one(given: Statement, values: unknown[]): Promise<TextRow> {
     const { rows } = await this.run(given, values)
     return rows[0] as TextRow
+  }
+
+  /** Runs statements one after another in one transaction, which sees what others commit meanwhile. */
+  async inTransaction<T>(
+    work: (run: (given: Statement, values: unknown[]) => Promise<PostgresResult>) => Promise<T>,
+  ): Promise<T> {
+    try {
+      return await inReadCommitted(this.#pool, (client) =>
+        work((given, values) => client.query(this.#queryOf(given, values))),
+      )
+    } catch (error) {
+      throw storeError(error)
+    }
+  }
+
+  #queryOf({ name, text }: Statement, values: unknown[]): PostgresQuery {
+    return this.#prepared ? { name, text, values, types: asText } : plainQuery(text, values)
   }
 
   async #send(query: PostgresQuery): Promise<PostgresResult> {

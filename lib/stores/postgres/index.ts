@@ -1,2 +1,3 @@
 export type { PostgresClient, PostgresPool, PostgresQuery, PostgresResult } from './client.js'
-export { PostgresStore, type PostgresStoreOptions } from './store.js'
+export type { PostgresStoreOptions } from './options.js'
+export { PostgresStore } from './store.js'

@@ -71,6 +71,18 @@ function postgresMigrations(tables: TableNames, { withUsers, indexedKeys }: Want
 CREATE INDEX ${tables.userIndex} ON ${tables.sessions} USING hash (user_id)`,
     ],
   }
+  // A row goes with its session, whatever deletes that.
+  const data: SchemaPart = {
+    name: 'session_data',
+    migrations: [
+      `CREATE TABLE ${tables.data} (
+  session_id text COLLATE "C" NOT NULL REFERENCES ${tables.sessions} (id) ON DELETE CASCADE,
+  key text COLLATE "C" NOT NULL,
+  value text NOT NULL,
+  PRIMARY KEY (session_id, key)
+)`,
+    ],
+  }
   const deviceCodes: SchemaPart = {
     name: 'device_codes',
     migrations: [
@@ -102,7 +114,7 @@ CREATE INDEX ${tables.deviceCodesUserIndex} ON ${tables.deviceCodes} USING hash 
     ],
   }
   const indexes = indexedKeys.map((key) => metadataIndex(tables, key))
-  return [sessions, deviceCodes, ...indexes, ...(withUsers ? [users] : [])]
+  return [sessions, data, deviceCodes, ...indexes, ...(withUsers ? [users] : [])]
 }
 
 /** Rejects with `GOSESH_ERR_STORE_SCHEMA` if `migratePostgres` has something to do. */

@@ -1,3 +1,4 @@
+import type { SessionDataStore } from '../../../types/data.js'
 import type { DeviceCodeStore } from '../../../types/device-code.js'
 import type { SessionId, SessionMetadata } from '../../../types/session.js'
 import type {
@@ -29,29 +30,12 @@ import { type ActivitySlice, writeInTurns } from '../shared/in-turns.js'
 import { keyAmong, parseIndexedMetadata } from '../shared/metadata.js'
 import { type PostgresPool, StatementRunner, type TextRow } from './client.js'
 import { toChangeValues, toRecord, toValues } from './codec.js'
+import { PostgresData } from './data.js'
 import { PostgresDeviceCodes } from './device-codes.js'
 import { checkPostgres, migratePostgres, type Wanted } from './migrations.js'
+import type { PostgresStoreOptions } from './options.js'
 import { type Statements, statements } from './statements.js'
 import { type TableNames, tableNames } from './tables.js'
-
-export interface PostgresStoreOptions {
-  /** Where the tables are. Default: wherever the connection's `search_path` finds them. */
-  readonly schema?: string | undefined
-  /** What the names of the tables begin with. Default: `gosesh_`. */
-  readonly tablePrefix?: string | undefined
-  /**
-   * Keys of the metadata by which `deleteSessionsByMetadata` finds sessions without reading the whole table, beside
-   * `oidc_sid` and `oidc_sub`. `migrate` makes an index for each, which locks the table until it is made. Default: none.
-   */
-  readonly indexedMetadata?: readonly string[] | undefined
-  /**
-   * Finds or makes the user of an auth provider id in a table of the application's own, and resolves the user's id;
-   * `migrate` then makes no table of users. Default: a table of users beside the sessions.
-   */
-  readonly upsertUser?: UpsertUser | undefined
-  /** `false` for a connection pooler that cannot keep prepared statements. Default: `true`. */
-  readonly preparedStatements?: boolean | undefined
-}
 
 /** Sessions that one statement of a flush moves. It keeps a core of the server busy while it runs. */
 const sessionsPerStatement = 1_000
@@ -80,6 +64,7 @@ export class PostgresStore
     SchemaChecker,
     SessionUpdater,
     UserDeleter,
+    SessionDataStore,
     DeviceCodeProvider
 {
   readonly #pool: PostgresPool
@@ -89,6 +74,10 @@ export class PostgresStore
   readonly #runner: StatementRunner
   readonly #upsertUser: UpsertUser | undefined
   readonly #deviceCodes: PostgresDeviceCodes
+  readonly #data: PostgresData
+  readonly readData: SessionDataStore['readData']
+  readonly writeData: SessionDataStore['writeData']
+  readonly swapData: SessionDataStore['swapData']
   /** The block of the table at which the next sweep begins. */
   #sweepFrom = 0
 
@@ -110,6 +99,10 @@ export class PostgresStore
     this.#runner = new StatementRunner(pool, checkBoolean('preparedStatements', preparedStatements ?? true))
     this.#upsertUser = checkUpsertUser(upsertUser)
     this.#deviceCodes = new PostgresDeviceCodes(this.#runner, this.#tables)
+    this.#data = new PostgresData(this.#runner, this.#tables)
+    this.readData = this.#data.readData.bind(this.#data)
+    this.writeData = this.#data.writeData.bind(this.#data)
+    this.swapData = this.#data.swapData.bind(this.#data)
     // A pool that nobody listens to ends the process when the server drops an idle connection of it.
     if (pool.listenerCount('error') === 0) pool.on('error', () => {})
   }
@@ -148,8 +141,12 @@ export class PostgresStore
   }
 
   /** Rejects with `GOSESH_ERR_SESSION_EXISTS` if the id exists. */
-  async createSession(record: SessionRecord): Promise<void> {
-    const { rowCount } = await this.#runner.run(this.#statements.createSession, toValues(record))
+  async createSession(record: SessionRecord, data?: ReadonlyMap<string, string>): Promise<void> {
+    const statement = this.#statements.createSession
+    const { rowCount } =
+      data === undefined || data.size === 0
+        ? await this.#runner.run(statement, toValues(record))
+        : await this.#data.createSession(statement, record, data)
     if (rowCount === 0) throw new GoseshError('GOSESH_ERR_SESSION_EXISTS')
   }
 

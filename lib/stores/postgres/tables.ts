@@ -11,6 +11,7 @@ export interface TableNames {
   /** The schema as it was given; `null`: whatever `search_path` finds. */
   readonly schema: string | null
   readonly sessions: string
+  readonly data: string
   readonly users: string
   readonly deviceCodes: string
   readonly versions: string
@@ -57,6 +58,7 @@ export function tableNames(schemaOption: unknown, tablePrefix: unknown): TableNa
   return {
     schema,
     sessions,
+    data: qualified('session_data'),
     users: qualified('users'),
     deviceCodes: qualified('device_codes'),
     versions: qualified('schema'),

@@ -5,9 +5,10 @@ import { unreadable } from '../shared/unreadable.js'
 
 /**
  * A session as Redis keeps it: one string, so that a read is one GET. The head is four numbers of fixed width, those
- * that activity moves in front, so that a script changes them in place and never touches the rest:
+ * that activity moves in front, and a mark that says if there is a hash of data beside it (`d`, or `-`). So a script
+ * changes them in place and never touches the rest:
  *
- *     lastActivityAt idleDeadline idleTimeout absoluteDeadline
+ *     lastActivityAt idleDeadline idleTimeout absoluteDeadline mark
  *
  * Then the tail, which only `updateSession` writes anew: numbers as they are, the hash, and JSON.
  *
@@ -18,6 +19,9 @@ const none = '-'.repeat(width)
 /** The flags are a sum of these. */
 const persistentFlag = 1
 const deviceBoundFlag = 2
+/** The mark of a session with data, and without. */
+const withData = 'd'
+const withoutData = '-'
 const space = ' '.charCodeAt(0)
 const minus = '-'.charCodeAt(0)
 const zero = '0'.charCodeAt(0)
@@ -29,12 +33,13 @@ export function encodeNumber(value: number | null): string {
   return value < 0 ? `-${digits.padStart(width - 1, '0')}` : digits.padStart(width, '0')
 }
 
-export function encodeSession(record: SessionRecord): string {
+export function encodeSession(record: SessionRecord, hasData = false): string {
   return [
     encodeNumber(record.lastActivityAt.getTime()),
     encodeNumber(record.idleDeadline?.getTime() ?? null),
     encodeNumber(record.idleTimeout),
     encodeNumber(record.absoluteDeadline.getTime()),
+    hasData ? withData : withoutData,
     encodeTail(record),
   ].join(' ')
 }
@@ -148,6 +153,7 @@ export function decodeSession(id: SessionId, value: unknown): SessionRecord | nu
   const idleDeadline = reader.fixed()
   const idleTimeout = reader.fixed()
   const absoluteDeadline = reader.fixed()
+  reader.word()
   const version = reader.number()
   const flags = reader.number()
   const createdAt = reader.number()
@@ -177,5 +183,14 @@ export function decodeSession(id: SessionId, value: unknown): SessionRecord | nu
     absoluteDeadline: decodeDate(absoluteDeadline),
     persistent: (flags & persistentFlag) !== 0,
     deviceBound: (flags & deviceBoundFlag) !== 0,
+  }
+}
+
+/** The session, or `null` also for what is none: nobody is signed in by it. */
+export function readableSession(id: SessionId, value: unknown): SessionRecord | null {
+  try {
+    return decodeSession(id, value)
+  } catch {
+    return null
   }
 }

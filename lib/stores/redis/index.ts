@@ -5,4 +5,5 @@ export type {
   NodeRedisCluster,
   RedisStoreClient,
 } from './client.js'
-export { RedisStore, type RedisStoreOptions } from './store.js'
+export type { RedisStoreOptions } from './options.js'
+export { RedisStore } from './store.js'

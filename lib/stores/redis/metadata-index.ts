@@ -4,7 +4,7 @@ import type { SessionRecord } from '../../../types/store.js'
 import { GoseshError } from '../../core/errors.js'
 import { keyAmong, type MetadataPair, pairsOf } from '../shared/metadata.js'
 import type { RedisConnection } from './connection.js'
-import { addMetadataEntry, listIds, removeIds } from './scripts.js'
+import { addMetadataEntry, listIds, removeIds } from './index-scripts.js'
 
 /** One session in the index of one of its facts. */
 export interface MetadataEntry {

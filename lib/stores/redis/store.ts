@@ -1,3 +1,4 @@
+import type { SessionDataStore } from '../../../types/data.js'
 import type { DeviceCodeStore } from '../../../types/device-code.js'
 import type { SessionId, SessionMetadata } from '../../../types/session.js'
 import type {
@@ -19,13 +20,22 @@ import { userIdOf } from '../../core/user-id.js'
 import { checkDelay, checkObject, checkUpsertUser, type UpsertUser } from '../../core/validation.js'
 import { holdsPairs, parseIndexedMetadata } from '../shared/metadata.js'
 import { driverOf, type RedisStoreClient } from './client.js'
-import { decodeSession, encodeNumber, encodeSession, encodeTail, withChanges } from './codec.js'
+import {
+  decodeSession,
+  encodeNumber,
+  encodeSession,
+  encodeTail,
+  readableSession,
+  withChanges,
+} from './codec.js'
 import { RedisConnection } from './connection.js'
+import { RedisData } from './data.js'
 import { RedisDeviceCodes } from './device-codes.js'
 import { MetadataIndex } from './metadata-index.js'
-import { checkPrefix } from './options.js'
+import { checkPrefix, type RedisStoreOptions } from './options.js'
 import {
   deleteSessions,
+  deleteUser,
   extendSession,
   insertValue,
   peekSessions,
@@ -38,23 +48,6 @@ import {
 } from './scripts.js'
 import { type IndexEntry, isPending, UserIndex } from './user-index.js'
 
-export interface RedisStoreOptions {
-  /** What every key begins with. Default: `gosesh:`. */
-  readonly prefix?: string | undefined
-  /**
-   * Milliseconds for which a session is kept past its deadline, so that a late flush still finds it. At least
-   * 2 × `flushInterval` + `flushTimeout` + `storeTimeout`. Default: 300,000.
-   */
-  readonly grace?: number | undefined
-  /**
-   * Keys of the metadata by which `deleteSessionsByMetadata` finds sessions that were created since the key is named
-   * here, beside `oidc_sid` and `oidc_sub`. Default: none.
-   */
-  readonly indexedMetadata?: readonly string[] | undefined
-  /** For an application with users of its own. Default: an id derived from the auth provider id, kept in Redis. */
-  readonly upsertUser?: UpsertUser | undefined
-}
-
 /** How often a creation starts over because all the user's sessions are deleted at the same time. */
 const maxAttempts = 10
 /** How often `deleteAllSessions` goes through a cluster. Sign-ins meanwhile let every pass find something. */
@@ -62,15 +55,6 @@ const maxPasses = 10
 
 function idOf(entry: IndexEntry): SessionId {
   return entry.id
-}
-
-/** The session, or `null` also for what is none: nobody is signed in by it. */
-function readableSession(id: SessionId, value: unknown): SessionRecord | null {
-  try {
-    return decodeSession(id, value)
-  } catch {
-    return null
-  }
 }
 
 /** Makes a failed clean-up harmless: what it would have removed is without effect and expires by itself. */
@@ -90,12 +74,16 @@ export class RedisStore
     MetadataSessionsDeleter,
     SessionUpdater,
     UserDeleter,
+    SessionDataStore,
     DeviceCodeProvider
 {
   readonly #connection: RedisConnection
   readonly #index: UserIndex
   readonly #metadata: MetadataIndex
   readonly deviceCodes: DeviceCodeStore
+  readonly readData: SessionDataStore['readData']
+  readonly writeData: SessionDataStore['writeData']
+  readonly swapData: SessionDataStore['swapData']
   readonly #prefix: string
   /** Milliseconds for which a session is kept past its deadline. */
   readonly expiryGrace: number
@@ -114,6 +102,10 @@ export class RedisStore
       grace: this.expiryGrace,
       keys: parseIndexedMetadata(given.indexedMetadata),
     })
+    const data = new RedisData(this.#connection, this.#prefix, this.expiryGrace)
+    this.readData = data.readData.bind(data)
+    this.writeData = data.writeData.bind(data)
+    this.swapData = data.swapData.bind(data)
     this.deviceCodes = new RedisDeviceCodes(this.#connection, this.#prefix, this.expiryGrace)
     // Without a listener an error of the connection ends the process; every command reports its own failure.
     if (client.listenerCount('error') === 0) client.on('error', () => {})
@@ -129,14 +121,18 @@ export class RedisStore
 
   /** Device codes that the user approved expire by themselves within minutes. */
   async deleteUser(userId: string): Promise<boolean> {
-    return (await this.#connection.count(deleteSessions, [`${this.#prefix}user:${userId}`])) > 0
+    return (await this.#connection.count(deleteUser, [`${this.#prefix}user:${userId}`])) > 0
   }
 
   /** Rejects with `GOSESH_ERR_SESSION_EXISTS`. */
-  async createSession(record: SessionRecord): Promise<void> {
+  async createSession(record: SessionRecord, data: ReadonlyMap<string, string> = new Map()): Promise<void> {
     const key = this.#keyOf(record.id)
     const deadline = Math.min(record.idleDeadline?.getTime() ?? Infinity, record.absoluteDeadline.getTime())
-    const args = [encodeSession(record), String(deadline + this.expiryGrace)]
+    const args = [
+      encodeSession(record, data.size > 0),
+      String(deadline + this.expiryGrace),
+      ...[...data].flat(),
+    ]
     const entry = this.#index.entryFor(record)
     const facts = this.#metadata.entriesFor(record)
     const { userId } = record

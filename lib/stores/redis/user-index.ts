@@ -2,7 +2,14 @@ import { hash } from 'node:crypto'
 import type { SessionId } from '../../../types/session.js'
 import type { SessionRecord } from '../../../types/store.js'
 import type { RedisConnection } from './connection.js'
-import { addEntry, condemnEntries, listEntries, raiseEntry, removeEntries, settleEntry } from './scripts.js'
+import {
+  addEntry,
+  condemnEntries,
+  listEntries,
+  raiseEntry,
+  removeEntries,
+  settleEntry,
+} from './index-scripts.js'
 
 /** One session in the index of its user. */
 export interface IndexEntry {

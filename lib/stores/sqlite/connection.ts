@@ -54,6 +54,8 @@ export class SqliteConnection {
   /** `null` until it is configured, and for a database that is in no file. */
   #reserve: Reserve | null = null
   #current = false
+  /** Not every driver says if a transaction is open. */
+  #inOwnTransaction = false
 
   constructor(database: SqliteDatabase, settings: ConnectionSettings) {
     this.#database = database
@@ -84,6 +86,23 @@ export class SqliteConnection {
 
   all(sql: string, ...values: SqliteValue[]): unknown[] {
     return this.#use(sql, (statement) => statement.all(...values))
+  }
+
+  /** Does the work in one transaction; what it calls of this connection is part of it, and may insert. */
+  inTransaction<T>(work: () => T): T {
+    return this.#guard(() => {
+      this.#requireSchema()
+      this.#reserve?.hold()
+      return this.#write(() => {
+        const outer = this.#inOwnTransaction
+        this.#inOwnTransaction = true
+        try {
+          return work()
+        } finally {
+          this.#inOwnTransaction = outer
+        }
+      })
+    })
   }
 
   /** Brings every part up to date, in one transaction. */
@@ -209,10 +228,10 @@ export class SqliteConnection {
     return this.#isInTransaction() ? work() : this.#transaction(work)
   }
 
-  /** True if the application has a transaction open on the connection. */
+  /** True if a transaction is open on the connection, of the application's or of ours. */
   #isInTransaction(): boolean {
     const { inTransaction, isTransaction } = this.#database
-    return inTransaction === true || isTransaction === true
+    return this.#inOwnTransaction || inTransaction === true || isTransaction === true
   }
 
   /** Inside of a transaction the setting cannot be changed, and the commit is not the store's. */

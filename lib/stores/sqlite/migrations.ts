@@ -106,3 +106,24 @@ CREATE INDEX ${prefix}device_codes_user_id ON ${prefix}device_codes (user_id) WH
     ],
   }
 }
+
+/**
+ * What the application keeps with sessions. A trigger deletes it with the session: a foreign key would need a setting of the
+ * connection, which is the application's.
+ */
+export function sqliteDataPart(prefix: string): SqliteSchemaPart {
+  return {
+    name: 'session_data',
+    migrations: [
+      `CREATE TABLE ${prefix}session_data (
+  session_id TEXT NOT NULL,
+  key TEXT NOT NULL,
+  value TEXT NOT NULL,
+  PRIMARY KEY (session_id, key)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER ${prefix}session_data_end AFTER DELETE ON ${prefix}sessions BEGIN
+  DELETE FROM ${prefix}session_data WHERE session_id = OLD.id;
+END;`,
+    ],
+  }
+}

@@ -1,3 +1,4 @@
+import type { SessionDataStore } from '../../../types/data.js'
 import type { DeviceCodeStore } from '../../../types/device-code.js'
 import type { SessionId, SessionMetadata } from '../../../types/session.js'
 import type {
@@ -30,9 +31,11 @@ import { writeInTurns } from '../shared/in-turns.js'
 import { keyAmong, parseIndexedMetadata } from '../shared/metadata.js'
 import { type SessionRow, toChangeValues, toRecord, toValues } from './codec.js'
 import { SqliteConnection } from './connection.js'
+import { SqliteData } from './data.js'
 import type { SqliteDatabase } from './database.js'
 import { SqliteDeviceCodes } from './device-codes.js'
 import {
+  sqliteDataPart,
   sqliteDeviceCodesPart,
   sqliteMetadataIndexPart,
   sqliteSessionsPart,
@@ -93,6 +96,7 @@ export class SqliteStore
     SchemaChecker,
     SessionUpdater,
     UserDeleter,
+    SessionDataStore,
     DeviceCodeProvider
 {
   readonly #connection: SqliteConnection
@@ -101,6 +105,10 @@ export class SqliteStore
   readonly #upsertUser: SqliteStoreOptions['upsertUser']
   readonly #sweep: Sweep
   readonly #deviceCodes: SqliteDeviceCodes
+  readonly #data: SqliteData
+  readonly readData: SessionDataStore['readData']
+  readonly writeData: SessionDataStore['writeData']
+  readonly swapData: SessionDataStore['swapData']
 
   /** The database stays the application's to close. Throws `GOSESH_ERR_OPTION` on a wrong argument. */
   constructor(database: SqliteDatabase, options: SqliteStoreOptions = {}) {
@@ -111,6 +119,7 @@ export class SqliteStore
     this.#sql = sqliteStatements(tablePrefix, this.#indexedKeys)
     const parts = [
       sqliteSessionsPart(tablePrefix),
+      sqliteDataPart(tablePrefix),
       sqliteDeviceCodesPart(tablePrefix),
       ...this.#indexedKeys.map((key) => sqliteMetadataIndexPart(tablePrefix, key)),
     ]
@@ -122,6 +131,10 @@ export class SqliteStore
     })
     this.#sweep = new Sweep(this.#connection, this.#sql)
     this.#deviceCodes = new SqliteDeviceCodes(this.#connection, tablePrefix)
+    this.#data = new SqliteData(this.#connection, tablePrefix)
+    this.readData = this.#data.readData.bind(this.#data)
+    this.writeData = this.#data.writeData.bind(this.#data)
+    this.swapData = this.#data.swapData.bind(this.#data)
   }
 
   get deviceCodes(): DeviceCodeStore {
@@ -152,9 +165,16 @@ export class SqliteStore
   }
 
   /** Rejects with `GOSESH_ERR_SESSION_EXISTS` if the id exists. */
-  async createSession(record: SessionRecord): Promise<void> {
-    const created = this.#connection.run(this.#sql.createSession, ...toValues(record))
-    if (created === 0) throw new GoseshError('GOSESH_ERR_SESSION_EXISTS')
+  async createSession(record: SessionRecord, data?: ReadonlyMap<string, string>): Promise<void> {
+    const create = (): void => {
+      const created = this.#connection.run(this.#sql.createSession, ...toValues(record))
+      if (created === 0) throw new GoseshError('GOSESH_ERR_SESSION_EXISTS')
+    }
+    if (data === undefined || data.size === 0) return create()
+    this.#connection.inTransaction(() => {
+      create()
+      this.#data.insert(record.id, data)
+    })
   }
 
   async getSession(id: SessionId): Promise<SessionRecord | null> {

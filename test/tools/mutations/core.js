@@ -11,7 +11,7 @@ export const coreMutations = [
     requirement: 'promise 5',
     file: 'lib/core/token.ts',
     // biome-ignore lint/suspicious/noTemplateCurlyInString: it is what the file has
-    text: "return hash('sha256', `session:${secret}`, 'base64url')",
+    text: "return hash('sha256', `${purpose}:${secret}`, 'base64url')",
     replacement: 'return hash === null ? secret : secret',
     test: cve,
   },
@@ -163,7 +163,7 @@ export const coreMutations = [
     check: 'a sign-in that fails half-way leaves no session',
     requirement: 'promise 4',
     file: 'lib/session/creator.ts',
-    text: 'await this.#deleter.undoCreation(session.id)',
+    text: 'await this.#deleter.deleteQuietly(session.id)',
     replacement: '',
     test: 'test/unit/session/sign-in-steps.test.ts',
   },

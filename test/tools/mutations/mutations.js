@@ -1,5 +1,6 @@
 // @ts-check
 import { coreMutations } from './core.js'
+import { dataMutations } from './data.js'
 import { deviceMutations } from './devices.js'
 import { oauthMutations } from './oauth.js'
 import { pluginMutations } from './plugin.js'
@@ -14,6 +15,7 @@ export const mutations = [
   ...pluginMutations,
   ...sessionMutations,
   ...storeMutations,
+  ...dataMutations,
   ...oauthMutations,
   ...deviceMutations,
 ]

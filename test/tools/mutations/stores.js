@@ -48,8 +48,8 @@ export const storeMutations = [
     check: 'nobody signs in on the space that revocation needs',
     requirement: '7.4.1',
     file: 'lib/stores/sqlite/connection.ts',
-    text: 'this.#reserve?.hold()',
-    replacement: '',
+    text: 'INSERT/.test(sql)) {\n        this.#reserve?.hold()',
+    replacement: 'INSERT/.test(sql)) {',
     test: 'test/stores/sqlite-faults.test.ts',
   },
 ]

@@ -162,6 +162,8 @@ t.test('app.gosesh.policy is everything in force, as plain data', async (t) => {
     notBefore: null,
     maxAge: null,
     clearSiteData: [],
+    visitors: null,
+    data: { maxValueLength: 16_384, maxKeys: 50 },
     bindSessionToLog: false,
     requireByDefault: false,
   })

@@ -5,9 +5,14 @@ import t from 'tap'
 import { createSecret, createSessionId, hashSecret } from '../../../lib/core/token.js'
 import { MemoryStore, type MemoryStoreOptions } from '../../../lib/stores/memory/store.js'
 import { newDeviceCode } from '../../../lib/testing/device-codes/fixtures.js'
-import { deviceCodeStoreContract, sessionStoreContract } from '../../../lib/testing/index.js'
+import {
+  deviceCodeStoreContract,
+  sessionDataStoreContract,
+  sessionStoreContract,
+} from '../../../lib/testing/index.js'
 import type { SessionId, SessionMetadata } from '../../../types/session.js'
 import type { SessionRecord } from '../../../types/store.js'
+import { testUserCodes } from '../../tools/user-codes.js'
 
 const now = Date.now()
 
@@ -65,6 +70,9 @@ sessionStoreContract({
   ],
 })
 deviceCodeStoreContract({ test: t.test, createStore: () => new MemoryStore() })
+sessionDataStoreContract({ test: t.test, createStore: () => new MemoryStore() })
+
+t.test('deleteUser deletes the device codes of the user', (t) => testUserCodes(t, new MemoryStore()))
 
 t.test('past maxSessions a creation rejects, and leaves the store as it was', async (t) => {
   const store = await filled(2, { maxSessions: 2 })
@@ -121,7 +129,7 @@ t.test('an unknown option throws, naming it and the known ones', async (t) => {
   t.throws(() => new MemoryStore({ maxSession: 5 } as MemoryStoreOptions), {
     code: 'GOSESH_ERR_OPTION',
     message:
-      'Option MemoryStore.maxSession is 5; expected no such option; known are maxSessions, maxDeviceCodes',
+      'Option MemoryStore.maxSession is 5; expected no such option; known are maxSessions, maxVisitors, maxDeviceCodes',
   })
 })
 

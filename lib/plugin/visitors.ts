@@ -1,0 +1,184 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { SessionId, SessionToken } from '../../types/session.js'
+import type { SessionRecord } from '../../types/store.js'
+import { requireCapability } from '../core/capabilities.js'
+import {
+  createSecret,
+  createSessionId,
+  hashSecret,
+  secretHashOf,
+  sessionIdOf,
+  tokenOf,
+} from '../core/token.js'
+import { readToken } from '../credentials/resolve.js'
+import type { Settings } from '../options/options.js'
+import type { ContextSource } from '../session/context.js'
+import type { SessionServices } from '../session/services.js'
+import { crossOriginError, type OriginCheck } from './origin-check.js'
+import { checkDeliverable, keepFromCaches, stateOf } from './reply-state.js'
+
+type VisitorSettings = NonNullable<Settings['visitors']>
+
+/** Times are milliseconds since the epoch. */
+interface Visitor {
+  readonly id: SessionId
+  readonly token: SessionToken
+  readonly absoluteDeadline: number
+  lastActivityAt: number
+}
+
+/**
+ * Visitors: records with data, of nobody. A visitor's token is good for nothing but its data, and the record is read only if
+ * a handler asks for data.
+ */
+export class Visitors {
+  readonly #settings: VisitorSettings
+  readonly #source: ContextSource
+  readonly #services: SessionServices
+  readonly #originCheck: OriginCheck
+  readonly #replies = new WeakMap<FastifyRequest, FastifyReply>()
+  readonly #found = new WeakMap<FastifyRequest, Promise<Visitor | null>>()
+
+  constructor(
+    settings: VisitorSettings,
+    source: ContextSource,
+    services: SessionServices,
+    originCheck: OriginCheck,
+  ) {
+    this.#settings = settings
+    this.#source = source
+    this.#services = services
+    this.#originCheck = originCheck
+  }
+
+  /** An `onRequest` hook: the first write of a visitor sets a cookie on this reply. */
+  readonly onRequest = (request: FastifyRequest, reply: FastifyReply, done: () => void): void => {
+    this.#replies.set(request, reply)
+    done()
+  }
+
+  /** The visitor whose cookie the request carries; `null`: there is none, or it has ended. One read for a request. */
+  async find(request: FastifyRequest): Promise<SessionId | null> {
+    return (await this.#visitorOf(request))?.id ?? null
+  }
+
+  /** The same for a write, which lets the visitor live on; at most once a refresh interval. */
+  async findToWrite(request: FastifyRequest): Promise<SessionId | null> {
+    const visitor = await this.#visitorOf(request)
+    if (visitor === null) return null
+    const { store, refreshInterval, clock } = this.#source.context
+    const now = clock.now()
+    if (now - visitor.lastActivityAt > refreshInterval) {
+      visitor.lastActivityAt = now
+      const idleDeadline = new Date(Math.min(now + this.#settings.idleTimeout, visitor.absoluteDeadline))
+      if (!(await store.extendSession(visitor.id, { lastActivityAt: new Date(now), idleDeadline }))) {
+        this.#found.set(request, Promise.resolve(null))
+        return null
+      }
+      this.#write(request, visitor.token, Math.floor((visitor.absoluteDeadline - now) / 1_000))
+    }
+    return visitor.id
+  }
+
+  /**
+   * A new visitor with its first data, whose cookie goes with the reply. Resolves false if another write of the request made
+   * one, or makes it now. Rejects with 403 for a page of another origin, whose planted data a sign-in might carry over, and with
+   * `GOSESH_ERR_REPLY_SENT` if the cookie can no longer be set.
+   */
+  async create(request: FastifyRequest, data: ReadonlyMap<string, string>): Promise<boolean> {
+    const finding = this.#visitorOf(request)
+    if ((await finding) !== null || this.#found.get(request) !== finding) return false
+    if (this.#originCheck.refuses(request)) throw crossOriginError(request, null, this.#services.events)
+    checkDeliverable(this.#replies.get(request) as FastifyReply)
+    const creating = this.#create(request, data)
+    this.#found.set(request, creating)
+    creating.catch(() => this.#found.delete(request))
+    await creating
+    return true
+  }
+
+  /** Those keys of the visitor's data that it has; `undefined` without a visitor. */
+  async dataOf(
+    request: FastifyRequest,
+    keys: readonly string[],
+  ): Promise<ReadonlyMap<string, string> | undefined> {
+    const id = await this.find(request)
+    if (id === null) return undefined
+    const store = requireCapability(this.#source.context.store, 'readData', 'signIn.carry')
+    return (await store.readData(id, keys)) ?? undefined
+  }
+
+  /** Ends the visitor of the request, and takes its cookie. */
+  async end(request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    const { credential } = this.#settings
+    const id = await this.find(request)
+    if (id === null && readToken(credential, request) === null) return
+    credential.clear?.(reply)
+    keepFromCaches(reply, stateOf(reply), credential)
+    this.#found.set(request, Promise.resolve(null))
+    if (id !== null) await this.#services.deleter.deleteQuietly(id)
+  }
+
+  #visitorOf(request: FastifyRequest): Promise<Visitor | null> {
+    const known = this.#found.get(request)
+    if (known !== undefined) return known
+    const finding = this.#find(request)
+    this.#found.set(request, finding)
+    finding.catch(() => this.#found.delete(request))
+    return finding
+  }
+
+  async #find(request: FastifyRequest): Promise<Visitor | null> {
+    const { store, clock } = this.#source.context
+    const token = readToken(this.#settings.credential, request)
+    if (token === null) return null
+    const record = await store.getSession(sessionIdOf(token))
+    if (!record || !isVisitor(record, token)) return null
+    const absoluteDeadline = record.absoluteDeadline.getTime()
+    const ends = Math.min(absoluteDeadline, record.idleDeadline?.getTime() ?? absoluteDeadline)
+    if (clock.now() >= ends) return null
+    return { id: record.id, token, absoluteDeadline, lastActivityAt: record.lastActivityAt.getTime() }
+  }
+
+  async #create(request: FastifyRequest, data: ReadonlyMap<string, string>): Promise<Visitor> {
+    const { store, clock } = this.#source.context
+    const { idleTimeout, credential } = this.#settings
+    const secret = createSecret()
+    const now = new Date(clock.now())
+    const record: SessionRecord = {
+      id: createSessionId(),
+      secretHash: hashSecret(secret, 'visitor'),
+      version: 1,
+      userId: null,
+      createdAt: now,
+      lastActivityAt: now,
+      authenticatedAt: now,
+      idleTimeout,
+      idleDeadline: new Date(now.getTime() + idleTimeout),
+      absoluteTimeout: credential.absoluteTimeout,
+      absoluteDeadline: new Date(now.getTime() + credential.absoluteTimeout),
+      persistent: true,
+      deviceBound: false,
+      metadata: null,
+      details: null,
+    }
+    await store.createSession(record, data)
+    const token = tokenOf(record.id, secret)
+    checkDeliverable(this.#replies.get(request) as FastifyReply)
+    this.#write(request, token, Math.floor(credential.absoluteTimeout / 1_000))
+    const absoluteDeadline = record.absoluteDeadline.getTime()
+    return { id: record.id, token, absoluteDeadline, lastActivityAt: now.getTime() }
+  }
+
+  #write(request: FastifyRequest, token: SessionToken, maxAge: number): void {
+    const { credential } = this.#settings
+    const reply = this.#replies.get(request) as FastifyReply
+    if (reply.sent) return
+    credential.write?.(reply, token, maxAge)
+    keepFromCaches(reply, stateOf(reply), credential)
+  }
+}
+
+function isVisitor({ userId, secretHash }: SessionRecord, token: SessionToken): boolean {
+  return userId === null && secretHashOf(token, 'visitor') === secretHash
+}
