@@ -10,10 +10,12 @@ import { sectionText } from './report/markdown.js'
 import type { Section, SectionResult } from './report/result.js'
 import { anonymous } from './sections/anonymous.js'
 import { costModel } from './sections/cost-model.js'
+import { deletions } from './sections/deletions.js'
 import { flush } from './sections/flush.js'
 import { growth } from './sections/growth.js'
 import { record } from './sections/record.js'
 import { requestParts } from './sections/request-parts.js'
+import { dataOnPostgres, dataOnRedis } from './sections/session-data.js'
 import { startUp } from './sections/start-up.js'
 import { storeCall } from './sections/store-call.js'
 import { verifyMemory } from './sections/verify-memory.js'
@@ -31,6 +33,9 @@ const sections: Readonly<Record<string, Section>> = {
   'store-call': storeCall,
   flush,
   growth,
+  'data-redis': dataOnRedis,
+  'data-postgres': dataOnPostgres,
+  deletions,
   'start-up': startUp,
   'cost-model': costModel,
 }

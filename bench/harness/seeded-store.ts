@@ -16,6 +16,8 @@ export interface SeededStore {
   readonly store: SessionStore
   seed(from: number, to: number): Promise<void>
   writeByHand(batch: readonly SessionId[], at: Date): Promise<unknown>
+  /** Runs SQL, of a store that knows it. */
+  execute?(sql: string): Promise<unknown>
   close(): Promise<unknown>
 }
 
@@ -67,6 +69,7 @@ async function sqlite({ folder }: SeededStoreSettings): Promise<SeededStore> {
       inTransaction(() => {
         for (const id of batch) update.run(at.getTime(), at.getTime() + halfAnHour, id)
       }),
+    execute: async (sql) => database.exec(sql),
     close: async () => database.close(),
   }
 }
@@ -85,6 +88,7 @@ async function postgres(settings: SeededStoreSettings): Promise<SeededStore> {
       const values = [batch, batch.map(() => at.toISOString()), batch.map(() => deadline)]
       return pool.query({ name: 'by_hand', text, values })
     },
+    execute: (sql) => pool.query(sql),
     close: () => pool.end(),
   }
 }

@@ -14,9 +14,12 @@ export interface StoreCounter {
   read(): Promise<{ readonly reads: number; readonly writes: number }>
 }
 
-const redisReads = new Set(['get', 'mget', 'exists', 'getrange', 'ttl', 'pttl', 'hget', 'hgetall'])
+const redisReads = new Set([
+  ...['get', 'mget', 'exists', 'getrange', 'ttl', 'pttl'],
+  ...['hget', 'hmget', 'hgetall', 'hexists', 'hlen'],
+])
 const redisWrites = new Set([
-  ...['set', 'setex', 'psetex', 'getex', 'setrange', 'hset', 'del', 'unlink'],
+  ...['set', 'setex', 'psetex', 'getex', 'setrange', 'hset', 'hdel', 'del', 'unlink'],
   ...['expire', 'pexpire', 'expireat', 'pexpireat', 'zadd', 'zrem', 'sadd', 'srem'],
 ])
 

@@ -8,6 +8,9 @@ import { nodeRedis, pool } from './stores.js'
 /** The part of its session that is used here. */
 interface OwnSession {
   userId?: string
+  count?: number
+  get(key: string): unknown
+  set(key: string, value: unknown): void
   regenerate(): Promise<void>
   destroy(): Promise<void>
 }
@@ -76,6 +79,17 @@ export async function fastifySessionPeer(settings: PeerSettings): Promise<PeerAp
     if (userId === undefined) return reply.code(401).send({})
     return { userId }
   })
+  app.get('/data', async (request) => ({ count: sessionOf(request).count ?? 0 }))
+  app.get('/count', async (request) => {
+    const session = sessionOf(request)
+    session.count = (session.count ?? 0) + 1
+    return { count: session.count }
+  })
+  app.get<{ Params: { key: string } }>('/set/:key', async (request) => {
+    sessionOf(request).set(request.params.key, 1)
+    return {}
+  })
+  app.get('/all', async (request) => ({ a: sessionOf(request).get('a'), b: sessionOf(request).get('b') }))
   app.post('/logout', async (request) => {
     await sessionOf(request).destroy()
     return {}

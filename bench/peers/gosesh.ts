@@ -54,6 +54,15 @@ export async function goseshPeer(settings: PeerSettings): Promise<PeerApp> {
     return { userId: request.requireSession().userId }
   })
   app.get('/public', async () => ({ open: true }))
+  app.get('/data', async ({ sessionData }) => ({ count: (await sessionData.get('count')) ?? 0 }))
+  app.get('/count', async ({ sessionData }) => ({
+    count: await sessionData.update('count', (count = 0) => Number(count) + 1),
+  }))
+  app.get<{ Params: { key: string } }>('/set/:key', async ({ sessionData, params }) => {
+    await sessionData.set(params.key, 1)
+    return {}
+  })
+  app.get('/all', async ({ sessionData }) => await sessionData.all())
   app.post('/logout', async (_request, reply) => {
     await reply.signOut()
     return {}

@@ -16,7 +16,8 @@ export interface PeerSettings extends Stores {
 
 /**
  * An application that does the same job with each of the peers: `POST /login` with `{ userId }` begins a session, `GET
- * /me` answers `{ userId }` or 401, `POST /logout` ends the session. All over plain http, so no cookie is `Secure`.
+ * /me` answers `{ userId }` or 401, `POST /logout` ends the session. Those that keep data read a value at `GET /data`, change it at
+ * `GET /count`, set one at `GET /set/:key`, and show all at `GET /all`. All over plain http, so no cookie is `Secure`.
  */
 export interface PeerApp {
   readonly app: FastifyInstance
