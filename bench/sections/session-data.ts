@@ -96,6 +96,9 @@ function section(
         return {
           tables: [comparisonTable(title, comparison, 'gosesh, no data'), countsTable(counts), kept.table],
           goals,
+          notes: [
+            'Of Redis, commands inside of scripts are counted too. To gosesh a value that is read is one round trip beside that of the session, and a value that is changed two.',
+          ],
         }
       }),
   }
