@@ -74,6 +74,7 @@ t.test(
       { part: 'device_codes', version: 1 },
       { part: 'm_9007cedc', version: 1 },
       { part: 'm_a50749d1', version: 1 },
+      { part: 'session_data', version: 1 },
       { part: 'sessions', version: 1 },
       { part: 'users', version: 1 },
     ])
