@@ -35,6 +35,10 @@ export type SignInDecision =
       readonly userId?: string | undefined
       /** Kept with the session, over what the option `metadata` says. */
       readonly metadata?: SessionMetadata | undefined
+      /** As of `reply.signIn`. In a browser only; not for an exchanged ID token. */
+      readonly persistent?: boolean | undefined
+      /** Keys of the visitor's data, as of `reply.signIn`. In a browser only; not for an exchanged ID token. */
+      readonly carry?: readonly string[] | undefined
     }
   /** The reason, which the user sees. */
   | { readonly refuse: string }

@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { OAuthSignIn, SignInDecision } from '../../../types/oauth.js'
-import type { MetadataPatch } from '../../../types/options.js'
+import type { MetadataPatch, SignInOptions } from '../../../types/options.js'
 import type { EffectivePolicy } from '../../../types/policy.js'
 import type { Session, SessionMetadata } from '../../../types/session.js'
 import { GoseshError } from '../../core/errors.js'
@@ -16,9 +16,11 @@ export interface Proof {
 }
 
 /** Whose session begins, and what is kept with it. */
-export interface Identity extends Proof {
+export interface Identity {
   readonly userId: string
-  readonly metadata: SessionMetadata
+  readonly options: Proof & { readonly metadata: SessionMetadata }
+  /** Of a sign-in in a browser alone. */
+  readonly browserOptions: Pick<SignInOptions, 'persistent' | 'carry'>
 }
 
 /** How the provider names the way of signing in; another name has no room among the metadata. */
@@ -55,7 +57,7 @@ function proofOf({ authenticatedAt, factors }: OAuthSignIn, now: number, { maxAg
 
 /** What `onSignIn` decided; throws if it is anything else, as a misspelt `refuse` must not come to mean that it is allowed. */
 function checkDecision(decision: SignInDecision | null): Exclude<SignInDecision, undefined> {
-  return checkObject('onSignIn', decision ?? {}, ['userId', 'metadata', 'refuse'])
+  return checkObject('onSignIn', decision ?? {}, ['userId', 'metadata', 'persistent', 'carry', 'refuse'])
 }
 
 /** Asks `onSignIn`; rejects with `GOSESH_ERR_OAUTH_REFUSED` and its reason if it refuses. */
@@ -80,14 +82,18 @@ export async function identify(
   const proof = proofOf(signIn, clock.now(), app.gosesh.policy)
   const decision = await decide(signIn, request, onSignIn)
   const { provider, subject } = signIn
-  // A `userId` that is there and undefined must not come to mean somebody else; gosesh refuses it.
+  const { persistent, carry } = decision
   return {
-    ...proof,
+    // One that is there and undefined must not come to mean somebody else; gosesh refuses it.
     userId:
       'userId' in decision
         ? (decision.userId as string)
         : await app.gosesh.upsertUser(`${provider}|${subject}`),
-    metadata: { ...(await metadata(request)), ...decision.metadata, ...providerMetadata(signIn) },
+    options: {
+      ...proof,
+      metadata: { ...(await metadata(request)), ...decision.metadata, ...providerMetadata(signIn) },
+    },
+    browserOptions: { persistent, carry },
   }
 }
 

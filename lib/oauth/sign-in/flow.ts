@@ -106,8 +106,9 @@ export class SignInFlow {
     reply: FastifyReply,
   ): Promise<void> {
     if (reauthenticates === null) {
-      const { userId, ...options } = await identify(signIn, request, this.#settings, this.#app)
-      await reply.signIn(userId, { ...options, allowCrossOrigin: true })
+      const identity = await identify(signIn, request, this.#settings, this.#app)
+      const { userId, options, browserOptions } = identity
+      await reply.signIn(userId, { ...options, ...browserOptions, allowCrossOrigin: true })
       return
     }
     // Signed out meanwhile, or in as somebody else.

@@ -65,7 +65,7 @@ export function tokenRoutes(
     if (!seen.add(key)) throw unverifiedError('the ID token was used before')
     try {
       const signIn = client.signIn(claims, { claims, tokens: { id_token: idToken } })
-      const { userId, ...options } = await identify(signIn, request, settings, routes)
+      const { userId, options } = await identify(signIn, request, settings, routes)
       return answer(await routes.gosesh.createSession(userId, options))
     } catch (error) {
       seen.forget(key)
