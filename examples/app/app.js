@@ -14,6 +14,7 @@ import { accountName } from './profiles.js'
 import { apiRoutes } from './routes/api.js'
 import { confirmRoutes } from './routes/confirm.js'
 import { handleErrors } from './routes/errors.js'
+import { noteRoutes } from './routes/note.js'
 import { pageRoutes } from './routes/pages.js'
 import { profileRoutes } from './routes/profile.js'
 import { publicRoutes } from './routes/public.js'
@@ -26,11 +27,15 @@ import { signInErrorPage } from './views/notices.js'
 
 const minute = 60_000
 
+/** @typedef {Awaited<ReturnType<typeof import('./database.js').openDatabase>>} SqliteDatabase */
+
+/** @typedef {Omit<SqliteDatabase, 'store'> & { store: import('gosesh').SessionStore }} Database With any store. */
+
 /**
  * @typedef {object} AppOptions
  * @property {string} origin Where browsers reach the application, such as `http://localhost:3000`.
  * @property {Omit<import('./config.js').ProviderConfig, 'localPort'>} provider
- * @property {Awaited<ReturnType<typeof import('./database.js').openDatabase>>} database Closed with the application.
+ * @property {Database} database Closed with the application.
  * @property {import('fastify').FastifyServerOptions['logger']} [logger] Default: none.
  * @property {number} [recentSignIn] How long ago a sign-in may be for what is sensitive. Default: 5 minutes.
  * @property {number} [devicePollInterval] Between two polls of a device. Default: 5 seconds.
@@ -39,15 +44,16 @@ const minute = 60_000
  */
 
 /**
- * Over plain http, which is for trying on this machine, the cookie is not `Secure`: Safari would not send it to
- * localhost. Over https it has gosesh's own defaults, `__Host-session` and `Secure`.
+ * Over plain http, which is for trying on this machine, cookies are not `Secure`: Safari would not send them to
+ * localhost. Over https they have gosesh's own defaults, `__Host-session` and `Secure`.
  *
  * @param {string} origin
  */
 function cookies(origin) {
-  if (origin.startsWith('https:')) return { session: {}, signIn: {} }
+  if (origin.startsWith('https:')) return { session: {}, visitor: {}, signIn: {} }
   return {
     session: { name: 'gosesh-example', secure: false },
+    visitor: { name: 'gosesh-example-visitor', secure: false },
     signIn: { name: 'gosesh-example-sign-in', secure: false },
   }
 }
@@ -73,7 +79,7 @@ function openIdProvider({ issuer, clientId, clientSecret }) {
 export async function buildApp({
   origin,
   provider,
-  database: { store, profiles, secondFactors, close },
+  database: { store, profiles, notes, secondFactors, close },
   logger = false,
   recentSignIn = 5 * minute,
   devicePollInterval = 5_000,
@@ -99,6 +105,8 @@ export async function buildApp({
     // A stale cookie would shadow a valid bearer token, so bearer comes first.
     credentials: [bearerCredential(), cookieCredential(cookie.session)],
     activityTracking: {},
+    // A note may be written before anybody has signed in.
+    visitors: { cookie: cookie.visitor },
     clock,
   })
   await app.register(oauth, {
@@ -128,12 +136,14 @@ export async function buildApp({
         name: typeof name === 'string' ? name : subject,
         email: typeof email === 'string' ? email : null,
       })
-      return { userId }
+      // What a visitor typed, and nothing else that this browser may have from somebody else.
+      return { userId, carry: ['draft'] }
     },
   })
   app.register(sockets, { closeReason: endedBy })
   app.register(publicRoutes)
-  app.register(pageRoutes, { profiles, provider, origin, clock })
+  app.register(pageRoutes, { profiles, notes, provider, origin, clock })
+  app.register(noteRoutes, { profiles, notes })
   app.register(sessionRoutes, { profiles })
   app.register(confirmRoutes, { profiles, provider })
   app.register(profileRoutes, { profiles, recentSignIn })

@@ -3,6 +3,7 @@ import { mkdir } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { SqliteStore } from 'gosesh/sqlite'
 import Database from 'libsql'
+import { Notes } from './notes.js'
 import { Profiles } from './profiles.js'
 import { SecondFactors } from './second-factors.js'
 
@@ -14,8 +15,8 @@ async function defaultPath() {
 }
 
 /**
- * Sessions, profiles and second factors in one SQLite file, so that all survive a restart. better-sqlite3 and Node's own node:sqlite
- * take the place of libsql without another change.
+ * Sessions, profiles, notes and second factors in one SQLite file, so that all survive a restart. better-sqlite3 and Node's
+ * own node:sqlite take the place of libsql without another change.
  *
  * @param {string | null} path `null`: `data/app.db` beside this file.
  */
@@ -28,6 +29,7 @@ export async function openDatabase(path) {
   return {
     store,
     profiles: new Profiles(application),
+    notes: new Notes(application),
     secondFactors: new SecondFactors(application),
     close() {
       sessions.close()

@@ -1,51 +1,12 @@
 import { TOTP } from 'otpauth'
-import t, { type Test } from 'tap'
-import { buildApp } from '../../examples/app/app.js'
-import { openDatabase } from '../../examples/app/database.js'
-import type { CreateSessionOptions } from '../../types/options.js'
-import { sessionsOf, signedIn, startExample } from './example-fixtures.js'
+import t from 'tap'
+import { sessionsOf, signedIn, startAlone, startExample } from './example-fixtures.js'
 import { locationOf } from './oauth/browser.js'
-import { freePort } from './oauth/oidc-server.js'
 
 const minute = 60_000
 const step = 30_000
 
-/** The application alone, without its provider, and a clock that the test sets. */
-async function start(t: Test) {
-  const time = { now: Date.parse('2026-03-02T09:12:00Z') }
-  const issuer = `http://127.0.0.1:${await freePort()}`
-  const provider = { name: 'local', label: 'Nobody', issuer, clientId: 'app', clientSecret: 'none' }
-  const database = await openDatabase(':memory:')
-  const clock = { now: () => time.now }
-  const app = await buildApp({ origin: 'http://localhost:3000', provider, database, clock })
-  t.teardown(() => app.close())
-
-  /** A browser of the user: it keeps the cookie that it is given. */
-  async function browserOf(userId: string, options: CreateSessionOptions = {}) {
-    const { session, token } = await app.gosesh.createSession(userId, options)
-    let cookie = `gosesh-example=${token}`
-    const keep = (header: unknown) => {
-      const [, value] = /^(gosesh-example=[^;]+)/.exec(String([header].flat()[0])) ?? []
-      cookie = value ?? cookie
-    }
-    const headers = () => ({ cookie, accept: 'text/html', 'sec-fetch-mode': 'navigate' })
-    return {
-      id: session.id,
-      get: (url: string) => app.inject({ url, headers: headers() }),
-      async post(url: string, form: Record<string, string> = {}, more: Record<string, string> = {}) {
-        const type = { 'content-type': 'application/x-www-form-urlencoded' }
-        const payload = new URLSearchParams(form).toString()
-        const all = { ...headers(), ...type, ...more }
-        const response = await app.inject({ method: 'POST', url, headers: all, payload })
-        keep(response.headers['set-cookie'])
-        return response
-      },
-    }
-  }
-  return { app, time, browserOf }
-}
-
-type Browser = Awaited<ReturnType<Awaited<ReturnType<typeof start>>['browserOf']>>
+type Browser = Awaited<ReturnType<Awaited<ReturnType<typeof startAlone>>['browserOf']>>
 
 /** Reads the secret off the page that sets the second factor up; resolves with what makes its codes. */
 async function secretOf(browser: Browser): Promise<string> {
@@ -63,13 +24,16 @@ function wrongCode(secret: string, now: number): string {
 }
 
 t.test('a device is renamed by its user, and by nobody else', async (t) => {
-  const { app, browserOf } = await start(t)
+  const { app, browserOf } = await startAlone(t)
   const [here, there, foreign] = [await browserOf('ada'), await browserOf('ada'), await browserOf('grace')]
   const nameOf = async (id: string) => (await app.gosesh.getSession(id))?.metadata?.deviceName
   const named = await here.post(`/sessions/${there.id}/name`, { name: '  The <b>old</b>  laptop ' })
-  t.equal(named.headers.location, '/account?done=named')
+  t.equal(named.headers.location, '/account')
   t.equal(await nameOf(there.id), 'The <b>old</b> laptop')
-  t.match((await here.get('/account')).body, 'The &lt;b&gt;old&lt;/b&gt; laptop')
+  const page = (await here.get('/account')).body
+  t.match(page, 'The &lt;b&gt;old&lt;/b&gt; laptop')
+  t.match(page, '<p class="notice" role="status">The name of the device is saved.</p>')
+  t.notMatch((await here.get('/account')).body, 'is saved', 'it is said once')
 
   for (const id of [foreign.id, 'malformed']) {
     const refused = await here.post(`/sessions/${id}/name`, { name: 'Mine' })
@@ -79,16 +43,21 @@ t.test('a device is renamed by its user, and by nobody else', async (t) => {
   t.equal(await nameOf(foreign.id), undefined)
   const own = `/sessions/${there.id}/name`
   t.equal((await here.post(own, { name: 'X' }, { 'sec-fetch-site': 'same-site' })).statusCode, 403)
-  for (const name of ['x'.repeat(51), 'bell \u0007']) {
-    t.equal((await here.post(own, { name })).headers.location, '/account?done=not-named')
+  for (const [name, problem] of [
+    ['x'.repeat(51), 'At most 50 characters.'],
+    ['bell \u0007', 'It has characters that cannot be shown.'],
+  ] as const) {
+    await here.post(own, { name })
+    t.match((await here.get('/account')).body, `The name is not saved. ${problem}`)
   }
   t.equal(await nameOf(there.id), 'The <b>old</b> laptop')
-  t.equal((await here.post(own, { name: ' ' })).headers.location, '/account?done=unnamed')
+  await here.post(own, { name: ' ' })
+  t.match((await here.get('/account')).body, 'The device has no name of yours any more.')
   t.equal(await nameOf(there.id), undefined)
 })
 
 t.test('a page that wants a recent sign-in says why, and how to make up for it', async (t) => {
-  const { app, time, browserOf } = await start(t)
+  const { app, time, browserOf } = await startAlone(t)
   const old = await browserOf('ada', {
     authenticatedAt: new Date(time.now - 6 * minute),
     createdAt: new Date(time.now - 60 * minute),
@@ -173,7 +142,7 @@ t.test('an account of somebody else at the provider confirms nothing, and ends n
 })
 
 t.test('a second factor is set up by a code, which is no good a second time', async (t) => {
-  const { app, time, browserOf } = await start(t)
+  const { app, time, browserOf } = await startAlone(t)
   const browser = await browserOf('ada')
   const led = await browser.get('/security')
   t.equal(led.headers.location, '/security/code?next=%2Fsecurity')
@@ -215,7 +184,7 @@ t.test('a second factor is set up by a code, which is no good a second time', as
 })
 
 t.test('a secret that was shown and not used gives way to another one', async (t) => {
-  const { time, browserOf } = await start(t)
+  const { time, browserOf } = await startAlone(t)
   const browser = await browserOf('ada')
   const secret = await secretOf(browser)
   time.now += 10 * minute
@@ -225,7 +194,7 @@ t.test('a secret that was shown and not used gives way to another one', async (t
 })
 
 t.test('after five wrong codes in a minute none is looked at, of this user alone', async (t) => {
-  const { time, browserOf } = await start(t)
+  const { time, browserOf } = await startAlone(t)
   const secrets = new Map<string, string>()
   for (const user of ['ada', 'grace']) {
     const browser = await browserOf(user)
@@ -251,7 +220,7 @@ t.test('after five wrong codes in a minute none is looked at, of this user alone
 })
 
 t.test('what is no code, or comes from elsewhere, is refused', async (t) => {
-  const { time, browserOf } = await start(t)
+  const { time, browserOf } = await startAlone(t)
   const browser = await browserOf('ada')
   const code = codeAt(await secretOf(browser), time.now)
   for (const typed of ['', '12345', '１２３４５６', 'abcdef', `${code}0`]) {
@@ -264,7 +233,7 @@ t.test('what is no code, or comes from elsewhere, is refused', async (t) => {
 })
 
 t.test('turning the second factor off wants it, and a recent sign-in', async (t) => {
-  const { time, browserOf } = await start(t)
+  const { time, browserOf } = await startAlone(t)
   const browser = await browserOf('ada')
   await browser.post('/security/set-up', { code: codeAt(await secretOf(browser), time.now) })
   const without = await (await browserOf('ada')).post('/security')
@@ -275,6 +244,7 @@ t.test('turning the second factor off wants it, and a recent sign-in', async (t)
   t.equal(old.statusCode, 401)
   t.match(old.body, 'Turning the second factor off wants that within the last')
   time.now -= 2 * minute
-  t.equal((await browser.post('/security')).headers.location, '/account?done=factor-off')
+  t.equal((await browser.post('/security')).headers.location, '/account')
+  t.match((await browser.get('/account')).body, 'Your second factor is off.')
   t.equal((await browser.get('/security')).headers.location, '/security/set-up')
 })

@@ -6,6 +6,9 @@ import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
+import { buildApp } from '../../examples/app/app.js'
+import { openDatabase } from '../../examples/app/database.js'
+import type { CreateSessionOptions } from '../../types/options.js'
 import { Browser, locationOf } from './oauth/browser.js'
 import { freePort } from './oauth/oidc-server.js'
 
@@ -73,7 +76,7 @@ export async function startExample(t: Test, env: Record<string, string> = {}): P
 
 /** Signs in as a browser does; resolves the page that it comes to. */
 export async function signIn(
-  { url, env }: Example,
+  { url, env }: Pick<Example, 'url' | 'env'>,
   browser: Browser,
   { account = 'ada', agent = firefox, link = '/auth/local' } = {},
 ): Promise<string> {
@@ -101,4 +104,46 @@ export async function sessionsOf({ url }: Example, browser: Browser): Promise<Se
 
 export async function statusOf({ url }: Example, path: string, browser = new Browser()): Promise<number> {
   return (await browser.get(`${url}${path}`)).status
+}
+
+/** The application alone, without its provider, and a clock that the test sets. */
+export async function startAlone(t: Test) {
+  const time = { now: Date.parse('2026-03-02T09:12:00Z') }
+  const issuer = `http://127.0.0.1:${await freePort()}`
+  const provider = { name: 'local', label: 'Nobody', issuer, clientId: 'app', clientSecret: 'none' }
+  const database = await openDatabase(':memory:')
+  const clock = { now: () => time.now }
+  const app = await buildApp({ origin: 'http://localhost:3000', provider, database, clock })
+  t.teardown(() => app.close())
+
+  /** A browser of nobody: it keeps the cookies that it is given. */
+  function newBrowser() {
+    const cookies = new Map<string, string>()
+    const headers = () => ({
+      cookie: Array.from(cookies, ([name, value]) => `${name}=${value}`).join('; '),
+      accept: 'text/html',
+      'sec-fetch-mode': 'navigate',
+    })
+    return {
+      cookies,
+      get: (url: string) => app.inject({ url, headers: headers() }),
+      async post(url: string, form: Record<string, string> = {}, more: Record<string, string> = {}) {
+        const type = { 'content-type': 'application/x-www-form-urlencoded' }
+        const payload = new URLSearchParams(form).toString()
+        const all = { ...headers(), ...type, ...more }
+        const response = await app.inject({ method: 'POST', url, headers: all, payload })
+        for (const { name, value } of response.cookies) cookies.set(name, value)
+        return response
+      },
+    }
+  }
+
+  /** A browser of the user. */
+  async function browserOf(userId: string, options: CreateSessionOptions = {}) {
+    const { session, token } = await app.gosesh.createSession(userId, options)
+    const browser = newBrowser()
+    browser.cookies.set('gosesh-example', token)
+    return { id: session.id, ...browser }
+  }
+  return { app, store: database.store, time, newBrowser, browserOf }
 }

@@ -74,7 +74,8 @@ t.test('the application', async (t) => {
       (await sessionsOf(example, browser)).find(({ current }) => current)?.id
     for (const browser of [there, foreign]) {
       const response = await here.post(`${url}/sessions/${await idOf(browser)}/sign-out`, {})
-      t.equal(locationOf(response), `${url}/account?done=one`)
+      t.equal(locationOf(response), `${url}/account`)
+      t.match(await (await here.get(`${url}/account`)).text(), 'That device is signed out.')
     }
     t.equal(await statusOf(example, '/api/me', there), 401)
     t.equal(await statusOf(example, '/api/me', foreign), 200)

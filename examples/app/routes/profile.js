@@ -1,4 +1,5 @@
 // @ts-check
+import { flash } from '../../recipes/flash.js'
 import { maxNameLength, parseName } from '../names.js'
 import { profilePage } from '../views/profile.js'
 import { sendPage } from '../views/send-page.js'
@@ -33,6 +34,7 @@ export async function profileRoutes(app, { profiles, recentSignIn }) {
       return sendPage(reply.code(400), page)
     }
     profiles.rename(userId, name)
-    return reply.redirect('/account?done=name', 303)
+    await flash(request, 'Your name is saved.')
+    return reply.redirect('/account', 303)
   })
 }

@@ -1,5 +1,6 @@
 // @ts-check
 import { returnTo } from 'gosesh'
+import { flash } from '../../recipes/flash.js'
 import { accountName } from '../profiles.js'
 import { totpUri } from '../totp.js'
 import { codePage, securityPage, setUpPage } from '../views/second-factor.js'
@@ -37,7 +38,8 @@ export async function secondFactorRoutes(app, { profiles, secondFactors, recentS
   const strict = { config: { session: { factors: ['otp'], signedInWithin: recentSignIn } } }
   app.post('/security', strict, async (request, reply) => {
     secondFactors.remove(request.requireSession().userId)
-    return reply.redirect('/account?done=factor-off', 303)
+    await flash(request, 'Your second factor is off.')
+    return reply.redirect('/account', 303)
   })
 
   app.get('/security/set-up', recent, async (request, reply) => {

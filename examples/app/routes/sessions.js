@@ -1,4 +1,5 @@
 // @ts-check
+import { flash } from '../../recipes/flash.js'
 import { parseName } from '../names.js'
 import { confirmAllPage, confirmOthersPage } from '../views/confirm-sign-out.js'
 import { notFoundPage } from '../views/notices.js'
@@ -26,7 +27,8 @@ export async function sessionRoutes(app, { profiles }) {
       }
       // Whether it was there does not matter to somebody who wants it gone.
       await app.gosesh.deleteSession(request.params.id, { userId })
-      return reply.redirect('/account?done=one', 303)
+      await flash(request, 'That device is signed out.')
+      return reply.redirect('/account', 303)
     },
   )
 
@@ -40,9 +42,14 @@ export async function sessionRoutes(app, { profiles }) {
       if (named?.userId !== userId) return sendPage(reply.code(404), notFoundPage(profiles.get(userId)))
       const { name: typed } = /** @type {{ name?: unknown }} */ (request.body ?? {})
       const { name, problem } = parseName(typed)
-      if (problem !== null) return reply.redirect('/account?done=not-named', 303)
+      if (problem !== null) {
+        await flash(request, `The name is not saved. ${problem}`)
+        return reply.redirect('/account', 303)
+      }
       await app.gosesh.updateMetadata(named.id, { deviceName: name === '' ? null : name })
-      return reply.redirect(`/account?done=${name === '' ? 'unnamed' : 'named'}`, 303)
+      const unnamed = 'The device has no name of yours any more.'
+      await flash(request, name === '' ? unnamed : 'The name of the device is saved.')
+      return reply.redirect('/account', 303)
     },
   )
 
@@ -60,7 +67,8 @@ export async function sessionRoutes(app, { profiles }) {
   app.post('/sign-out-others', required, async (request, reply) => {
     const { id, userId } = request.requireSession()
     await app.gosesh.deleteUserSessions(userId, { except: id })
-    return reply.redirect('/account?done=others', 303)
+    await flash(request, 'All other devices are signed out.')
+    return reply.redirect('/account', 303)
   })
 
   app.post('/sign-out-everywhere', required, async (_request, reply) => {

@@ -4,6 +4,7 @@ import { maxNameLength } from '../names.js'
 import { html } from './html.js'
 import { deviceIcon } from './icons.js'
 import { layout } from './layout.js'
+import { messageList } from './messages.js'
 import { timeAgo, timeOf } from './times.js'
 
 /** @typedef {import('../session-view.js').SessionView} SessionView */
@@ -90,15 +91,22 @@ function allButtons(others) {
       </div>`
 }
 
+/** @param {string} note */
+function noteLine(note) {
+  if (note === '') return html`<p class="quiet"><a href="/note">Write a note to yourself</a></p>`
+  return html`<p class="note">${note} <a href="/note">Change<span class="unseen"> the note</span></a></p>`
+}
+
 /**
  * @param {object} state
  * @param {Profile} state.user
  * @param {SessionView[]} state.sessions
- * @param {string | null} state.notice
+ * @param {readonly string[]} state.messages
+ * @param {string} state.note Empty: none.
  * @param {string} state.cliCommand
  * @param {Date} state.now
  */
-export function accountPage({ user, sessions, notice, cliCommand, now }) {
+export function accountPage({ user, sessions, messages, note, cliCommand, now }) {
   const names = distinctNames(sessions)
   const others = sessions.filter(({ current }) => !current).length
   return layout({
@@ -107,10 +115,11 @@ export function accountPage({ user, sessions, notice, cliCommand, now }) {
     page: 'account',
     head: html`<script type="module" src="/public/live.js"></script>`,
     main: html`<main id="main">
-      ${notice !== null && html`<p class="notice" role="status">${notice}</p>`}
+      ${messageList(messages)}
       <div>
         <h1>Your devices</h1>
         <p class="lead">Signed in as <strong>${user.name}</strong>${user.email !== null && html` (${user.email})`}</p>
+        ${noteLine(note)}
       </div>
       <section class="card" aria-labelledby="devices">
         <h2 id="devices">${others === 0 ? 'Signed in on this device only' : `Signed in on ${others + 1} devices`}</h2>

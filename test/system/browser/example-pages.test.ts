@@ -52,6 +52,31 @@ function inBrowser(): void {
     t.equal(path(here), '/signed-out')
   })
 
+  t.test('a note that is typed before signing in is there after it, to be saved', async (t) => {
+    const page = await newDevice(t)
+    const violations = violationsOf(page)
+    await page.goto('/')
+    await page.getByRole('link', { name: 'write a note' }).click()
+    await page.getByLabel('A note to yourself').fill('Buy <b>tea</b>')
+    await press(page, 'Sign in and save')
+    t.equal(await heading(page), 'Sign in to go on')
+    t.equal(await textOf(page.getByRole('status')), 'Your note is kept until you have signed in.')
+    await canBeRead(t, page)
+    await signIn(page, 'Grace Hopper')
+    await page.waitForURL('**/note')
+    t.equal(await textOf(page.getByRole('status')), 'You typed this before. It is not saved yet.')
+    t.equal(await page.getByLabel('A note to yourself').inputValue(), 'Buy <b>tea</b>')
+    await canBeRead(t, page)
+    await press(page, 'Save')
+    await page.waitForURL('**/account')
+    t.equal(await textOf(page.getByRole('status')), 'Your note is saved.')
+    t.equal(await textOf(page.locator('.note')), 'Buy <b>tea</b> Change the note')
+    await canBeRead(t, page)
+    await page.reload()
+    t.equal(await page.getByRole('status').count(), 0, 'it is said once')
+    t.same(violations, [])
+  })
+
   t.test('a browser that signs in as somebody else has that user alone', async (t) => {
     const page = await signedIn(t, 'Ada Lovelace')
     await page.goto('/auth/local')
@@ -137,6 +162,7 @@ function inBrowser(): void {
         '/outage',
         '/',
         '/?next=/profile',
+        '/note',
         '/signed-out',
         '/signed-out?ended',
         '/nowhere',
@@ -149,7 +175,7 @@ function inBrowser(): void {
       t.equal(await heading(page), 'Choose an account')
       await press(page, 'Sign in as Alan Turing')
       await page.waitForURL('**/account')
-      const ofUsers = ['/account', '/account?done=others', '/profile', '/sign-out-others', '/nowhere']
+      const ofUsers = ['/account', '/profile', '/note', '/sign-out-others', '/nowhere']
       for (const address of ofUsers) {
         await page.goto(address)
         await look()

@@ -50,13 +50,19 @@ class MovableClock {
 /**
  * The example application and its provider, both listening, on a database of their own.
  *
- * @param {{ devicePollInterval?: number, port?: string, providerPort?: string, startAt?: Date }} [options]
+ * @param {object} [options]
+ * @param {number} [options.devicePollInterval]
+ * @param {string} [options.port]
+ * @param {string} [options.providerPort]
+ * @param {Date} [options.startAt]
+ * @param {import('gosesh').SessionStore} [options.store] In place of the one of the SQLite file.
  */
 export async function startExample({
   devicePollInterval = 1_000,
   port,
   providerPort,
   startAt = new Date(),
+  store,
 } = {}) {
   const config = readConfig({
     PORT: port ?? String(await freePort()),
@@ -65,7 +71,8 @@ export async function startExample({
   const { host, origin, provider } = config
   const clock = new MovableClock(startAt)
   const stopProvider = await startLocalProvider(config, clock)
-  const database = await openDatabase(':memory:')
+  const opened = await openDatabase(':memory:')
+  const database = { ...opened, store: store ?? opened.store }
   // All browsers of a test have one address.
   const requestsPerMinute = 60_000
   const app = await buildApp({ origin, provider, database, devicePollInterval, requestsPerMinute, clock })

@@ -135,7 +135,8 @@ function inBrowser(): void {
     t.same(await complaintsOf(tab), [])
     await name.fill('  <b>Countess</b>  of Lovelace ')
     await press(tab, 'Save')
-    await tab.waitForURL('**/account?done=name')
+    await tab.waitForURL('**/account')
+    t.equal(await textOf(tab.getByRole('status')), 'Your name is saved.')
     t.match(await textOf(tab.locator('.lead')), 'Signed in as <b>Countess</b> of Lovelace')
     t.match(
       await textOf(thisDevice(tab)),
