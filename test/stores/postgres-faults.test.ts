@@ -8,6 +8,7 @@ import { migrationLock } from '../../lib/stores/postgres/migrations.js'
 import { assertKept, decisionOf, newDeviceCode } from '../../lib/testing/device-codes/fixtures.js'
 import { assertSession, later, newSession } from '../../lib/testing/fixtures.js'
 import { addRoutes, buildApp, signIn } from '../tools/app.js'
+import { dataCalls } from '../tools/data-calls.js'
 import { freshStore, newSchema, until, untilWaiting } from '../tools/postgres-fixtures.js'
 import { type PostgresServer, startPostgres } from '../tools/postgres-server.js'
 
@@ -84,6 +85,7 @@ function faultTests(server: PostgresServer): void {
       deleteExpiredSessions: () => store.deleteExpiredSessions(session.createdAt, 10),
       upsertUser: () => store.upsertUser('ada'),
       deleteSessionsByMetadata: () => store.deleteSessionsByMetadata({ oidc_sub: 'ada' }),
+      ...dataCalls(store, session.id),
       createDeviceCode: () => store.deviceCodes.createDeviceCode(newDeviceCode()),
       getDeviceCode: () => store.deviceCodes.getDeviceCode(code.id),
       findDeviceCode: () => store.deviceCodes.findDeviceCode(code.userCodeId),

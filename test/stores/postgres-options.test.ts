@@ -3,6 +3,7 @@ import t from 'tap'
 import { type PostgresPool, type PostgresQuery, PostgresStore } from '../../lib/stores/postgres/index.js'
 import { decisionOf, newDeviceCode } from '../../lib/testing/device-codes/fixtures.js'
 import { newSession } from '../../lib/testing/fixtures.js'
+import { dataCalls } from '../tools/data-calls.js'
 import { freshStore, newSchema } from '../tools/postgres-fixtures.js'
 import { type PostgresServer, startPostgres } from '../tools/postgres-server.js'
 
@@ -200,6 +201,7 @@ function schemaTests(server: PostgresServer): void {
         deleteUserSessions: () => store.deleteUserSessions('ada'),
         batchRecordActivity: () => store.batchRecordActivity(new Map([[id, new Date()]])),
         listUserSessions: () => store.listUserSessions('ada'),
+        ...dataCalls(store, id),
         deleteExpiredSessions: () => store.deleteExpiredSessions(new Date(), 10),
         deleteAllSessions: () => store.deleteAllSessions(),
         'deleteSessionsByMetadata, oidc_sub': () => store.deleteSessionsByMetadata({ oidc_sub: 'ada' }),

@@ -9,6 +9,7 @@ import { RedisStore, type RedisStoreClient } from '../../lib/stores/redis/index.
 import { assertKept, decisionOf, newDeviceCode } from '../../lib/testing/device-codes/fixtures.js'
 import { later, newSession, newSessions } from '../../lib/testing/fixtures.js'
 import { addRoutes, cookieOf } from '../tools/app.js'
+import { dataCalls } from '../tools/data-calls.js'
 import {
   eventually,
   hasRedis,
@@ -45,6 +46,7 @@ async function assertUnavailable(t: Test, store: RedisStore, session: SessionRec
     listUserSessions: store.listUserSessions(String(session.userId)),
     deleteAllSessions: store.deleteAllSessions(),
     deleteSessionsByMetadata: store.deleteSessionsByMetadata({ oidc_sub: 'ada' }),
+    ...Object.fromEntries(Object.entries(dataCalls(store, session.id)).map(([name, call]) => [name, call()])),
     createDeviceCode: store.deviceCodes.createDeviceCode(code),
     getDeviceCode: store.deviceCodes.getDeviceCode(code.id),
     findDeviceCode: store.deviceCodes.findDeviceCode(code.userCodeId),

@@ -8,6 +8,7 @@ import { newSession } from '../../lib/testing/fixtures.js'
 import type { DeviceCode } from '../../types/device-code.js'
 import type { SessionId } from '../../types/session.js'
 import type { SessionRecord } from '../../types/store.js'
+import { dataCalls } from '../tools/data-calls.js'
 
 export type OpenDatabase = SqliteDatabase & { readonly isOpen?: boolean; close(): unknown }
 export type Open = (path: string) => OpenDatabase
@@ -101,6 +102,7 @@ export function everyCall(
     'deleteSessionsByMetadata, oidc_sid': () => store.deleteSessionsByMetadata({ oidc_sid: 'a' }),
     'deleteSessionsByMetadata, oidc_sub': () => store.deleteSessionsByMetadata({ oidc_sub: 'a' }),
     'deleteSessionsByMetadata, other': () => store.deleteSessionsByMetadata({ device: 'phone' }),
+    ...dataCalls(store, session.id),
     upsertUser: () => store.upsertUser('oidc|1'),
     createSession: () => store.createSession(session),
     getSession: () => store.getSession(session.id),

@@ -53,6 +53,7 @@ export const dataCases: ContractCases<SessionDataStore> = {
     const id = await withSession(store)
     assert.equal(await store.readData(newSessionId(), null), null)
     assert.equal(await store.readData(newSessionId(), ['a']), null)
+    assert.equal(await store.readData(newSessionId(), []), null)
     assert.deepEqual(await store.readData(id, null), new Map())
     assert.deepEqual(await store.readData(id, ['a']), new Map())
     assert.deepEqual(await store.readData(id, []), new Map())

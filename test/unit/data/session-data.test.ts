@@ -1,5 +1,5 @@
 import t from 'tap'
-import type { SessionDataAccess } from '../../../lib/index.js'
+import { cookieCredential, type SessionDataAccess } from '../../../lib/index.js'
 import { buildApp, signIn } from '../../tools/app.js'
 import { WatchedStore } from '../../tools/store.js'
 
@@ -131,6 +131,18 @@ t.test('request.sessionData', async (t) => {
     }
   })
 
+  t.test('one that ends between the look at it and the read is 401 too', async (t) => {
+    const { app, run, store } = setUp(t)
+    const { cookie } = await signIn(app)
+    store.on('readData', async () => null)
+    for (const work of [
+      (data: SessionDataAccess) => data.get('a'),
+      (data: SessionDataAccess) => data.update('a', () => 1),
+    ]) {
+      t.equal((await run(cookie, work)).statusCode, 401)
+    }
+  })
+
   t.test(
     'a request whose session was near its deadline goes on as its activity keeps it alive',
     async (t) => {
@@ -164,7 +176,7 @@ t.test('request.sessionData', async (t) => {
   })
 
   t.test('is kept by a re-authentication, and ends with the session', async (t) => {
-    const { app, run, store } = setUp(t)
+    const { app, run, store } = setUp(t, { credentials: [cookieCredential({ idleTimeout: null })] })
     const { cookie, session } = await signIn(app)
     await run(cookie, (data) => data.set('a', 1))
     const confirmed = await app.inject({ method: 'POST', url: '/confirm', headers: { cookie }, body: {} })

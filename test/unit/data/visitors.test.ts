@@ -86,6 +86,16 @@ t.test('a visitor', async (t) => {
     t.not(cookieOf(fresh), cookie)
   })
 
+  t.test('that was swept before its write begins anew', async (t) => {
+    const { run, store, time } = setUp(t)
+    const cookie = cookieOf(await run(null, (data) => data.set('a', 1)))
+    time.now += day
+    store.on('extendSession', async () => false)
+    const response = await run(cookie, (data) => data.set('b', 2))
+    t.not(cookieOf(response), cookie)
+    t.same((await run(cookieOf(response), (data) => data.all())).json(), { result: { b: 2 } })
+  })
+
   t.test('is read once for a request, and not at all if the handler asks for no data', async (t) => {
     const { run, store, app } = setUp(t)
     const cookie = cookieOf(await run(null, (data) => data.set('a', 1)))
