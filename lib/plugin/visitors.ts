@@ -14,6 +14,7 @@ import { readToken } from '../credentials/resolve.js'
 import type { Settings } from '../options/options.js'
 import type { ContextSource } from '../session/context.js'
 import type { SessionServices } from '../session/services.js'
+import { forbidCaching, varyBy } from './cache-headers.js'
 import { crossOriginError, type OriginCheck } from './origin-check.js'
 import { checkDeliverable, keepFromCaches, stateOf } from './reply-state.js'
 
@@ -62,10 +63,14 @@ export class Visitors {
     return (await this.#visitorOf(request))?.id ?? null
   }
 
-  /** The same for a write, which lets the visitor live on; at most once a refresh interval. */
+  /**
+   * The same for a write, which lets the visitor live on; at most once a refresh interval. Rejects with 403 for a page of
+   * another origin.
+   */
   async findToWrite(request: FastifyRequest): Promise<SessionId | null> {
     const visitor = await this.#visitorOf(request)
     if (visitor === null) return null
+    this.#refuseCrossOrigin(request)
     const { store, refreshInterval, clock } = this.#source.context
     const now = clock.now()
     if (now - visitor.lastActivityAt > refreshInterval) {
@@ -88,7 +93,7 @@ export class Visitors {
   async create(request: FastifyRequest, data: ReadonlyMap<string, string>): Promise<boolean> {
     const finding = this.#visitorOf(request)
     if ((await finding) !== null || this.#found.get(request) !== finding) return false
-    if (this.#originCheck.refuses(request)) throw crossOriginError(request, null, this.#services.events)
+    this.#refuseCrossOrigin(request)
     checkDeliverable(this.#replies.get(request) as FastifyReply)
     const creating = this.#create(request, data)
     this.#found.set(request, creating)
@@ -119,13 +124,27 @@ export class Visitors {
     if (id !== null) await this.#services.deleter.deleteQuietly(id)
   }
 
+  /** What such a page planted, a sign-in might carry over. */
+  #refuseCrossOrigin(request: FastifyRequest): void {
+    if (this.#originCheck.refuses(request)) throw crossOriginError(request, null, this.#services.events)
+  }
+
   #visitorOf(request: FastifyRequest): Promise<Visitor | null> {
     const known = this.#found.get(request)
     if (known !== undefined) return known
+    this.#markReply(request)
     const finding = this.#find(request)
     this.#found.set(request, finding)
     finding.catch(() => this.#found.delete(request))
     return finding
+  }
+
+  /** The answer depends on the cookie, even if there is none: it is for nobody else's cache. */
+  #markReply(request: FastifyRequest): void {
+    const reply = this.#replies.get(request) as FastifyReply
+    if (reply.sent) return
+    if (!reply.hasHeader('cache-control')) forbidCaching(reply)
+    varyBy(reply, [this.#settings.credential.header])
   }
 
   async #find(request: FastifyRequest): Promise<Visitor | null> {

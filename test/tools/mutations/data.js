@@ -34,12 +34,19 @@ export const dataMutations = [
     test: visitors,
   },
   {
-    check: 'a page of another origin begins no visitor',
+    check: 'a page of another origin begins no visitor, and writes to none',
     requirement: '3.5.1',
     file: 'lib/plugin/visitors.ts',
-    text: 'if (this.#originCheck.refuses(request)) throw crossOriginError(request, null, this.#services.events)\n',
-    replacement:
-      'if (this.#originCheck.refuses(request)) crossOriginError(request, null, this.#services.events)\n',
+    text: 'if (this.#originCheck.refuses(request)) throw',
+    replacement: 'if (this.#originCheck.refuses(request) && request.id === null) throw',
+    test: visitors,
+  },
+  {
+    check: 'an answer with data of a visitor is for nobody else',
+    requirement: '14.3.2',
+    file: 'lib/plugin/visitors.ts',
+    text: "if (!reply.hasHeader('cache-control')) forbidCaching(reply)",
+    replacement: '',
     test: visitors,
   },
   {

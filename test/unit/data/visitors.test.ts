@@ -130,6 +130,32 @@ t.test('a visitor', async (t) => {
     t.same((await run(`__Host-visitor=${id}.${'x'.repeat(43)}`, (data) => data.all())).json(), { result: {} })
   })
 
+  t.test('is not written by a page of another origin, even of the same site', async (t) => {
+    const { run } = setUp(t)
+    const cookie = cookieOf(await run(null, (data) => data.set('cart', [1])))
+    const foreign: Record<string, string>[] = [
+      { 'sec-fetch-site': 'same-site' },
+      { origin: 'https://evil.example' },
+    ]
+    for (const headers of foreign) {
+      const planted = await run(cookie, (data) => data.set('cart', ['planted']), headers)
+      t.match(planted.json(), { statusCode: 403, code: 'GOSESH_ERR_CROSS_ORIGIN' })
+      t.equal((await run(cookie, (data) => data.take('cart'), headers)).statusCode, 403)
+    }
+    t.same((await run(cookie, (data) => data.get('cart'))).json(), { result: [1] })
+  })
+
+  t.test('is in nobody’s cache: an answer that depends on its data says so', async (t) => {
+    const { app, run } = setUp(t)
+    const cookie = cookieOf(await run(null, (data) => data.set('cart', [1])))
+    for (const headers of [{ cookie }, {}]) {
+      await run(null, async (data) => await data.get('cart'))
+      const response = await app.inject({ url: '/work', headers })
+      t.match(response.headers, { 'cache-control': 'no-store', vary: 'Cookie' })
+    }
+    t.equal((await app.inject('/whoami')).headers['cache-control'], undefined)
+  })
+
   t.test('is not begun by a page of another origin, nor after the reply was sent', async (t) => {
     const { run, store, app } = setUp(t)
     app.get('/late', async (request, reply) => {
