@@ -86,6 +86,11 @@ export interface GoseshOptions {
   readonly maxAge?: number | undefined
   /** The data that a browser clears at sign-out, by `Clear-Site-Data` (OWASP ASVS 14.3.1). Default: none. */
   readonly clearSiteData?: readonly ClearSiteDataType[] | undefined
+  /**
+   * What the verified session is called on the request, if another plugin such as `gosesh/compat` is to have
+   * `request.session`. Its type is then the application's to declare. Default: `session`.
+   */
+  readonly decorateAs?: string | undefined
   /** Limits of `request.sessionData`. Default: 50 keys, each of 16,384 characters at most. */
   readonly data?: SessionDataOptions | undefined
   /**

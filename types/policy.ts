@@ -32,6 +32,7 @@ export interface EffectivePolicy {
   /** `null`: visitors keep no data. */
   readonly visitors: { readonly idleTimeout: number; readonly cookieName: string } | null
   readonly data: { readonly maxValueLength: number; readonly maxKeys: number }
+  readonly decorateAs: string
   readonly bindSessionToLog: boolean
   readonly requireByDefault: boolean
 }

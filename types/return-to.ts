@@ -21,7 +21,6 @@ export interface RequestForSignIn {
   readonly method: string
   readonly originalUrl: string
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
-  readonly session: Session | null
   requireSession(): Session
 }
 

@@ -5,8 +5,10 @@ import type { Session, SessionToken } from '../../types/session.js'
 import type { DeviceCodeProvider, SessionStore } from '../../types/store.js'
 import { GoseshError } from './errors.js'
 
-/** What the plugin lends to `gosesh/oauth` and `gosesh/testing` beside the public API. */
+/** What the plugin lends to the subpaths beside the public API. */
 export interface Internals {
+  /** What the session is called on the request. */
+  readonly decorateAs: string
   readonly credentials: readonly Credential[]
   /** The store within the limits of gosesh's own calls. Throws `GOSESH_ERR_NOT_READY` until the store is known. */
   readonly store: SessionStore & Partial<DeviceCodeProvider>
@@ -26,6 +28,16 @@ declare module 'fastify' {
   interface FastifyInstance {
     [internals]: Internals
   }
+}
+
+/** The verified session of the request, whatever the option `decorateAs` calls it. */
+export function sessionOf(request: FastifyRequest): Session | null {
+  return sessionAs(request, request.server[internals].decorateAs)
+}
+
+/** The same if the name is at hand. */
+export function sessionAs(request: FastifyRequest, name: string): Session | null {
+  return (request as unknown as Record<string, Session | null | undefined>)[name] ?? null
 }
 
 /** Throws `GOSESH_ERR_NOT_REGISTERED` if another copy of gosesh was registered. */

@@ -29,8 +29,13 @@ export function redirectToSignIn(page: string, options: RedirectToSignInOptions 
   const path = checkPath('redirectToSignIn', page)
   const parameter = checkText('parameter', options.parameter ?? 'next', 'a name', /^[\w.-]+$/)
   return async (request, reply) => {
-    // Without gosesh the session is `undefined`, or another plugin's: that is not for this hook to let through.
-    if (request.session !== null || !isNavigation(request)) return await requireSession(request)
+    const refusal = await requireSession(request).then(
+      () => null,
+      (error) => error,
+    )
+    if (refusal === null) return
+    // Without gosesh there is nothing to sign in to, whatever session another plugin has.
+    if (refusal.code !== 'GOSESH_ERR_UNAUTHENTICATED' || !isNavigation(request)) throw refusal
     reply.header('cache-control', 'no-store')
     return reply.redirect(signInUrl(path, request.originalUrl, parameter), 303)
   }

@@ -19,6 +19,7 @@ import { parseCredentials, showCredentials } from './credentials.js'
 import {
   parseClearSiteData,
   parseClock,
+  parseDecorateAs,
   parseLogger,
   parseOrigins,
   parseSessionLimit,
@@ -170,6 +171,7 @@ export const optionTable = {
       },
     }),
   }),
+  decorateAs: option({ parse: parseDecorateAs, show: (decorateAs) => ({ decorateAs }) }),
   data: option({ parse: parseData, show: (data) => ({ data }) }),
   bindSessionToLog: option({
     parse: (value = false) => checkBoolean('bindSessionToLog', value),

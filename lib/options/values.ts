@@ -5,6 +5,7 @@ import { isPromise } from '../core/timing.js'
 import {
   checkCount,
   checkObject,
+  checkText,
   hasMethods,
   isOrigin,
   optionError,
@@ -58,6 +59,15 @@ export function parseLogger(value: unknown): Logger | ((app: FastifyInstance) =>
 export function parseClock(value: unknown = Date): Clock {
   if (typeof (value as Clock | null)?.now === 'function') return value as Clock
   throw optionError('clock', value, 'an object with the method now')
+}
+
+/** The option `decorateAs`; throws `GOSESH_ERR_OPTION` for a name that the request has already. */
+export function parseDecorateAs(value: unknown, app: FastifyInstance): string {
+  if (value === undefined) return 'session'
+  const name = checkText('decorateAs', value, "a name such as 'signInSession'", /^[A-Za-z_$][\w$]*$/)
+  const isOwn = name === 'sessionData' || name === 'requireSession'
+  if (!isOwn && !app.hasRequestDecorator(name)) return name
+  throw optionError('decorateAs', value, "a name that is free, such as 'signInSession'")
 }
 
 /** The option `trustedOrigins`: a frozen copy; throws `GOSESH_ERR_OPTION`. */

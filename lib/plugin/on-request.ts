@@ -3,6 +3,7 @@ import type { Credential } from '../../types/credential.js'
 import type { SessionManager } from '../../types/manager.js'
 import type { Session } from '../../types/session.js'
 import type { GoseshError } from '../core/errors.js'
+import { sessionAs } from '../core/internals.js'
 import { isPromise, isRecent } from '../core/timing.js'
 import { checkLifetime } from '../core/validation.js'
 import { isAmbient, verifiedBy } from '../core/verified-by.js'
@@ -13,8 +14,6 @@ import { type CountsAsActivity, sessionOf, type Verification } from '../session/
 import type { Challenges } from './challenges.js'
 import { crossOriginError, type OriginCheck } from './origin-check.js'
 import type { Demands, RouteOptions, RouteOptionsParser } from './route-options.js'
-
-type Writable<T> = { -readonly [K in keyof T]: T[K] }
 
 /** The `onRequest` hook, and the hooks that demand a session. */
 export class RequestGuard {
@@ -43,7 +42,7 @@ export class RequestGuard {
 
   /** With a store that has the answer at hand the request goes on in the same turn. */
   readonly onRequest = (
-    request: Writable<FastifyRequest>,
+    request: FastifyRequest,
     reply: FastifyReply,
     done: HookHandlerDoneFunction,
   ): void => {
@@ -71,14 +70,15 @@ export class RequestGuard {
 
   /** The session of the request, or throws 401 `GOSESH_ERR_UNAUTHENTICATED`. */
   requireSession(request: FastifyRequest): Session {
-    if (request.session) return request.session
+    const session = sessionAs(request, this.#settings.decorateAs)
+    if (session !== null) return session
     throw this.#challenges.unauthenticated(request)
   }
 
   /** Gives the request its session. Throws, or rejects with, what refuses it. */
-  #verify(request: Writable<FastifyRequest>, reply: FastifyReply): Promise<void> | undefined {
+  #verify(request: FastifyRequest, reply: FastifyReply): Promise<void> | undefined {
     // A context that was there before gosesh hears the hook but was not given the decorated properties.
-    request.session = null
+    this.#setSession(request, null)
     request[verifiedBy] = null
     const { credentials, clock } = this.#settings
     const route = this.#routes.parse(request.routeOptions.config?.session)
@@ -108,7 +108,7 @@ export class RequestGuard {
 
   /** Throws 403 if a page of another origin sent the request, and 401 if the session is not what the route demands. */
   #admit(
-    request: Writable<FastifyRequest>,
+    request: FastifyRequest,
     reply: FastifyReply,
     session: Session,
     credential: Credential,
@@ -117,10 +117,15 @@ export class RequestGuard {
   ): void {
     request[verifiedBy] = credential
     if (crossOrigin) throw crossOriginError(request, session, this.#services.events)
-    request.session = session
+    this.#setSession(request, session)
     if (this.#settings.bindSessionToLog) bindToLog(request, reply, session)
     const refusal = demands === null ? null : this.#refusal(session, demands)
     if (refusal !== null) throw announced(reply, refusal)
+  }
+
+  #setSession(request: FastifyRequest, session: Session | null): void {
+    const named = request as unknown as Record<string, Session | null>
+    named[this.#settings.decorateAs] = session
   }
 
   /** Why the session is not what the route demands, or `null`. With both demands each factor has to be as recent. */

@@ -4,7 +4,7 @@ import fp from 'fastify-plugin'
 import '../../types/fastify.js'
 import type { GoseshOptions } from '../../types/options.js'
 import { GoseshError } from '../core/errors.js'
-import { internals } from '../core/internals.js'
+import { internals, sessionOf } from '../core/internals.js'
 import { verifiedBy } from '../core/verified-by.js'
 import { effectivePolicy, parseOptions } from '../options/options.js'
 import { createServices } from '../session/services.js'
@@ -46,6 +46,7 @@ async function registerSessions(app: FastifyInstance, options: GoseshOptions): P
 
   app.decorate('gosesh', sessions)
   app.decorate(internals, {
+    decorateAs: settings.decorateAs,
     credentials: settings.credentials,
     get store() {
       return lifecycle.context.store
@@ -55,12 +56,12 @@ async function registerSessions(app: FastifyInstance, options: GoseshOptions): P
         services.creator.create(userId, createOptions, { deliver: confirm }),
       ),
     refuseCrossOrigin(request, origins) {
-      if (isCrossOrigin(request, new Set(origins))) throw crossOriginError(request, request.session, events)
+      if (isCrossOrigin(request, new Set(origins))) throw crossOriginError(request, sessionOf(request), events)
     },
   })
   app.decorate('requireSession', async (request) => void request.requireSession())
   app.decorate('requireRecentSignIn', (maxAge) => guard.requireRecentSignIn(maxAge))
-  app.decorateRequest('session', null)
+  app.decorateRequest(settings.decorateAs, null)
   app.decorateRequest(verifiedBy, null)
   app.decorateRequest('requireSession', function () {
     return guard.requireSession(this)

@@ -3,6 +3,7 @@ import type { Credential } from '../../types/credential.js'
 import type { ReplyReauthenticateOptions, SignInOptions, SignOutOptions } from '../../types/options.js'
 import type { Session, SessionId, SessionToken } from '../../types/session.js'
 import { GoseshError } from '../core/errors.js'
+import { sessionOf } from '../core/internals.js'
 import { lifetimeOf } from '../core/timing.js'
 import { sessionIdOf } from '../core/token.js'
 import { checkBoolean, checkObject, optionError } from '../core/validation.js'
@@ -137,7 +138,8 @@ export class ReplySigner {
 
   /** By the hook if it has verified this credential, else by one read. Not activity. */
   async #verify(request: FastifyRequest, credential: Credential, token: SessionToken): Promise<Verification> {
-    if (request[verifiedBy] === credential && request.session) return request.session
+    const session = sessionOf(request)
+    if (request[verifiedBy] === credential && session !== null) return session
     return await this.#services.verifier.verify(token, this.#settings.clock.now(), false)
   }
 
@@ -233,7 +235,7 @@ export class ReplySigner {
     }
     const { credential, token } = presented
     if (isAmbient(credential) && this.#originCheck.refuses(request)) {
-      throw crossOriginError(request, request.session, this.#services.events)
+      throw crossOriginError(request, sessionOf(request), this.#services.events)
     }
     const verification = await this.#verify(request, credential, token)
     return {

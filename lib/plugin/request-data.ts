@@ -2,6 +2,7 @@ import type { FastifyRequest } from 'fastify'
 import type { SessionDataAccess } from '../../types/data.js'
 import type { Session, SessionId, SessionIdInput } from '../../types/session.js'
 import { GoseshError } from '../core/errors.js'
+import { sessionOf } from '../core/internals.js'
 import { isSessionId } from '../core/token.js'
 import { type DataOwner, SessionDataCalls } from '../data/session-data.js'
 import type { Settings } from '../options/options.js'
@@ -90,7 +91,7 @@ export class RequestData {
     request: FastifyRequest,
     findVisitor: (() => Promise<SessionId | null>) | null,
   ): Promise<SessionId | null> {
-    const session = changed.has(request) ? (changed.get(request) as Session | null) : request.session
+    const session = changed.has(request) ? (changed.get(request) as Session | null) : sessionOf(request)
     if (!session) return findVisitor === null ? null : await findVisitor()
     const { idleDeadline, absoluteDeadline, id } = session
     if (this.#settings.clock.now() < (idleDeadline ?? absoluteDeadline).getTime()) return id

@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { DevicePage } from '../../../types/oauth.js'
 import type { Session } from '../../../types/session.js'
 import { GoseshError } from '../../core/errors.js'
-import { internals } from '../../core/internals.js'
+import { internals, sessionOf } from '../../core/internals.js'
 import { signInUrl } from '../../core/redirect-to-sign-in.js'
 import { isRecent, lifetimeOf } from '../../core/timing.js'
 import { isAmbient, verifiedBy } from '../../core/verified-by.js'
@@ -104,7 +104,8 @@ export function devicePageRoutes(
     '/device',
     { exposeHeadRoute: false },
     async (request, reply) => {
-      if (request.session === null || !mayAllow(request.session))
+      const session = sessionOf(request)
+      if (session === null || !mayAllow(session))
         return reply.redirect(signInUrl(signInPage as string, request.originalUrl), 303)
       const { user_code: given } = request.query
       const code = typeof given === 'string' ? normaliseUserCode(given) : null

@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import type { SignOutOfProviderOptions } from '../../../types/oauth.js'
-import { internals } from '../../core/internals.js'
+import { internals, sessionOf } from '../../core/internals.js'
 import { checkObject, checkText } from '../../core/validation.js'
 import type { OAuthSettings } from '../options.js'
 import type { Clients } from '../providers/clients.js'
@@ -19,7 +19,7 @@ export async function signOutOfProvider(
   if (idTokenHint !== undefined) {
     parameters.id_token_hint = checkText('signOutOfProvider.idTokenHint', idTokenHint, 'an ID token')
   }
-  const client = clients.byName(request.session?.metadata?.provider)
+  const client = clients.byName(sessionOf(request)?.metadata?.provider)
   await reply.signOut()
   if (client === null) return page
   try {

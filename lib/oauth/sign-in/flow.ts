@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { OAuthSignIn, RedirectToProviderOptions } from '../../../types/oauth.js'
 import { GoseshError } from '../../core/errors.js'
+import { sessionOf } from '../../core/internals.js'
 import { isLoopback } from '../../core/validation.js'
 import type { OAuthSettings } from '../options.js'
 import { pageAfterSignIn, rememberReturn } from '../pages/pages.js'
@@ -87,7 +88,7 @@ export class SignInFlow {
   ): Promise<FastifyReply> {
     const transaction = this.#cookies.take(request, reply, answer.get('state'))
     // A callback that is loaded again by who has signed in by it: it is done.
-    if (transaction === null && answer.has('state') && request.session !== null) {
+    if (transaction === null && answer.has('state') && sessionOf(request) !== null) {
       return reply.redirect(pageAfterSignIn(undefined, this.#settings), 303)
     }
     if (transaction?.provider !== client.name) throw new GoseshError('GOSESH_ERR_OAUTH_TRANSACTION')

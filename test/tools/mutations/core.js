@@ -179,9 +179,9 @@ export const coreMutations = [
     check: 'redirectToSignIn fails closed',
     requirement: '8.3.1',
     file: 'lib/core/redirect-to-sign-in.ts',
-    text: 'if (request.session !== null || !isNavigation(request)) return await requireSession(request)',
+    text: "if (refusal.code !== 'GOSESH_ERR_UNAUTHENTICATED' || !isNavigation(request)) throw refusal",
     replacement:
-      'if (request.session !== null) return\n    if (!isNavigation(request)) return await requireSession(request)',
+      "if (refusal.code !== 'GOSESH_ERR_UNAUTHENTICATED') return\n    if (!isNavigation(request)) throw refusal",
     test: 'test/unit/core/redirect-to-sign-in.test.ts',
   },
   {

@@ -164,6 +164,7 @@ t.test('app.gosesh.policy is everything in force, as plain data', async (t) => {
     clearSiteData: [],
     visitors: null,
     data: { maxValueLength: 16_384, maxKeys: 50 },
+    decorateAs: 'session',
     bindSessionToLog: false,
     requireByDefault: false,
   })
