@@ -2,6 +2,7 @@ import { defineConfig } from 'rolldown'
 
 const entries = [
   'index',
+  'plugin/index',
   'oauth/index',
   'stores/postgres/index',
   'stores/redis/index',

@@ -6,7 +6,8 @@ import type {
   SignInOptions,
   SignOutOptions,
 } from './options.js'
-import type { Session } from './session.js'
+// Under another name: here a bare `Session` is that of @fastify/session, if its types are installed.
+import type { Session as SignInSession } from './session.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -28,15 +29,13 @@ declare module 'fastify' {
   }
 
   interface FastifyRequest {
-    /** The verified session as it stood when the request arrived, pending activity included; else `null`. */
-    readonly session: Session | null
     /**
      * The data of the session. Without one it is empty, and a write rejects with 401 `GOSESH_ERR_UNAUTHENTICATED`. It needs a
      * store with the methods of `SessionDataStore`, else each call rejects with `GOSESH_ERR_STORE_CAPABILITY`.
      */
     readonly sessionData: SessionDataAccess
     /** The session, or throws 401 `GOSESH_ERR_UNAUTHENTICATED`. */
-    requireSession(): Session
+    requireSession(): SignInSession
   }
 
   interface FastifyReply {
@@ -48,7 +47,7 @@ declare module 'fastify' {
      * `maxSessionsPerUser` refuses, with `GOSESH_ERR_CREDENTIAL_NOT_WRITABLE` if no credential can be written, and
      * with `GOSESH_ERR_USER_ID` (400 for a string), `GOSESH_ERR_METADATA` or `GOSESH_ERR_OPTION` on bad input.
      */
-    signIn(userId: string, options?: SignInOptions): Promise<Session>
+    signIn(userId: string, options?: SignInOptions): Promise<SignInSession>
     /**
      * For a user who has just proved again who they are: the same session with a new token, whose old one is no good any more.
      * `authenticatedAt` is now, the given factors are added, and the absolute deadline starts again (NIST SP 800-63B-4, section
@@ -57,7 +56,7 @@ declare module 'fastify' {
      * another request re-authenticated the session first; with 503 if the store fails, and then the old token goes on; with
      * `GOSESH_ERR_STORE_CAPABILITY` if the store cannot update sessions; else as `signIn`.
      */
-    reauthenticate(options?: ReplyReauthenticateOptions): Promise<Session>
+    reauthenticate(options?: ReplyReauthenticateOptions): Promise<SignInSession>
     /**
      * Deletes the session, or with `everywhere` all sessions of the user, then clears the credential, even if there is no
      * session. Rejects with 403

@@ -56,7 +56,8 @@ async function registerSessions(app: FastifyInstance, options: GoseshOptions): P
         services.creator.create(userId, createOptions, { deliver: confirm }),
       ),
     refuseCrossOrigin(request, origins) {
-      if (isCrossOrigin(request, new Set(origins))) throw crossOriginError(request, sessionOf(request), events)
+      if (isCrossOrigin(request, new Set(origins)))
+        throw crossOriginError(request, sessionOf(request), events)
     },
   })
   app.decorate('requireSession', async (request) => void request.requireSession())
