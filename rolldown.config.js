@@ -3,6 +3,7 @@ import { defineConfig } from 'rolldown'
 const entries = [
   'index',
   'plugin/index',
+  'compat/index',
   'oauth/index',
   'stores/postgres/index',
   'stores/redis/index',
@@ -24,7 +25,7 @@ export default defineConfig({
     dir: 'dist/lib',
     chunkFileNames: '[name].js',
     codeSplitting: {
-      groups: [{ name: 'gosesh', test: /lib\/(?!oauth|testing|stores\/(postgres|redis|sqlite))/ }],
+      groups: [{ name: 'gosesh', test: /lib\/(?!compat|oauth|testing|stores\/(postgres|redis|sqlite))/ }],
     },
     comments: false,
     sourcemap: true,

@@ -30,7 +30,7 @@ export interface DataOwner {
    * Makes a visitor with its first data; resolves false if another write made it meanwhile. `null`: there are none, and a write
    * is refused.
    */
-  readonly create: ((data: ReadonlyMap<string, string>) => Promise<boolean>) | null
+  readonly create: ((data: ReadonlyMap<string, string>, id?: SessionId) => Promise<boolean>) | null
   /** What a call on a session that has ended, and a write without one, are answered. */
   refuse(): GoseshError
 }
@@ -58,11 +58,11 @@ export class SessionDataCalls implements SessionDataAccess {
   }
 
   async set<K extends SessionDataKey>(key: K, value: SessionDataValue<K>): Promise<void> {
-    await this.#write(checkDataKey(key), encodeValue(key, value, this.#limits.maxValueLength))
+    await this.write(new Map([[key, this.encode(key, value)]]))
   }
 
   async delete(key: SessionDataKey): Promise<void> {
-    await this.#write(checkDataKey(key), null)
+    await this.write(new Map([[checkDataKey(key), null]]))
   }
 
   async update<K extends SessionDataKey>(
@@ -74,7 +74,7 @@ export class SessionDataCalls implements SessionDataAccess {
     const checked = checkDataKey(key)
     return await this.#swap(checked, async (json) => {
       const value = await change(this.#valueOf(json))
-      const next = value === undefined ? null : encodeValue(key, value, this.#limits.maxValueLength)
+      const next = value === undefined ? null : this.encode(checked, value)
       return { next, result: value }
     })
   }
@@ -82,6 +82,36 @@ export class SessionDataCalls implements SessionDataAccess {
   async take<K extends SessionDataKey>(key: K): Promise<SessionDataValue<K> | undefined> {
     const checked = checkDataKey(key)
     return await this.#swap(checked, async (json) => ({ next: null, result: this.#valueOf<K>(json) }))
+  }
+
+  /** Every key with its value, as it is stored. */
+  async readAll(): Promise<ReadonlyMap<string, string>> {
+    return await this.#read(null)
+  }
+
+  /** The value as it is stored. Throws what `set` rejects with. */
+  encode(key: string, value: unknown): string {
+    return encodeValue(checkDataKey(key), value, this.#limits.maxValueLength)
+  }
+
+  /** Sets keys, and deletes those that are `null`, in one step. `newId`: of the visitor that a first write makes. */
+  async write(changes: ReadonlyMap<string, string | null>, newId?: SessionId): Promise<void> {
+    const store = this.#store
+    for (;;) {
+      const id = await this.#owner.findToWrite()
+      if (id === null) {
+        if (await this.#begin(changes, newId)) return
+        continue
+      }
+      if (changes.size === 0) return
+      this.#check(await store.writeData(id, changes, { maxKeys: this.#limits.maxKeys }))
+      return
+    }
+  }
+
+  /** Throws 413 for more keys than a session may have. */
+  checkKeys(data: ReadonlyMap<string, unknown>): void {
+    if (data.size > this.#limits.maxKeys) this.#check('full')
   }
 
   get #store(): SessionStore & SessionDataStore {
@@ -101,23 +131,13 @@ export class SessionDataCalls implements SessionDataAccess {
     return values
   }
 
-  async #write(key: string, json: string | null): Promise<void> {
-    const store = this.#store
-    for (;;) {
-      const id = await this.#owner.findToWrite()
-      if (id === null) {
-        if (await this.#begin(key, json)) return
-        continue
-      }
-      this.#check(await store.writeData(id, new Map([[key, json]]), { maxKeys: this.#limits.maxKeys }))
-      return
-    }
-  }
-
   /** The first write of somebody without a session. Resolves false if another one came first. */
-  async #begin(key: string, json: string | null): Promise<boolean> {
+  async #begin(changes: ReadonlyMap<string, string | null>, newId?: SessionId): Promise<boolean> {
     if (this.#owner.create === null) throw this.#owner.refuse()
-    return json === null || (await this.#owner.create(new Map([[key, json]])))
+    const data = new Map<string, string>()
+    for (const [key, json] of changes) if (json !== null) data.set(key, json)
+    this.checkKeys(data)
+    return data.size === 0 || (await this.#owner.create(data, newId))
   }
 
   /** Changes the key to what `compute` makes of it, again if somebody else changed it in between. */
@@ -152,7 +172,7 @@ export class SessionDataCalls implements SessionDataAccess {
   ): Promise<'swapped' | 'conflict' | 'full' | 'absent'> {
     if (id !== null)
       return await this.#store.swapData(id, key, found, next, { maxKeys: this.#limits.maxKeys })
-    return (await this.#begin(key, next)) ? 'swapped' : 'conflict'
+    return (await this.#begin(new Map([[key, next]]))) ? 'swapped' : 'conflict'
   }
 
   #check(outcome: 'written' | 'swapped' | 'full' | 'absent'): void {

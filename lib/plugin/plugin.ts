@@ -19,6 +19,7 @@ import { replyState } from './reply-state.js'
 import { RequestData } from './request-data.js'
 import { RouteOptionsParser } from './route-options.js'
 import { Visitors } from './visitors.js'
+import { RequestWholeData } from './whole-data.js'
 
 async function registerSessions(app: FastifyInstance, options: GoseshOptions): Promise<void> {
   if (app.hasDecorator('gosesh')) throw new GoseshError('GOSESH_ERR_REGISTERED_TWICE')
@@ -47,6 +48,7 @@ async function registerSessions(app: FastifyInstance, options: GoseshOptions): P
   app.decorate('gosesh', sessions)
   app.decorate(internals, {
     decorateAs: settings.decorateAs,
+    wholeData: visitors && new RequestWholeData(data, visitors, signer),
     credentials: settings.credentials,
     get store() {
       return lifecycle.context.store

@@ -49,8 +49,23 @@ export function inOrder<T>(state: ReplyState, work: () => Promise<T>): Promise<T
   return result
 }
 
+const heldReplies = new WeakSet<FastifyReply>()
+
+/**
+ * Lets the reply count as sent for everybody but gosesh, until the returned function is called: while an `onSend` hook works,
+ * Fastify would run a handler on whose hook has answered already, and send what it returns.
+ */
+export function holdReply(reply: FastifyReply): () => void {
+  heldReplies.add(reply)
+  Object.defineProperty(reply, 'sent', { configurable: true, value: true })
+  return () => {
+    heldReplies.delete(reply)
+    Reflect.deleteProperty(reply, 'sent')
+  }
+}
+
 export function isSent(reply: FastifyReply): boolean {
-  return reply.sent || reply.raw.headersSent
+  return (reply.sent && !heldReplies.has(reply)) || reply.raw.headersSent
 }
 
 /** Throws if no credential can reach the client any more. */

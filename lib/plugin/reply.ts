@@ -6,20 +6,21 @@ import { GoseshError } from '../core/errors.js'
 import { sessionOf } from '../core/internals.js'
 import { lifetimeOf } from '../core/timing.js'
 import { sessionIdOf } from '../core/token.js'
-import { checkBoolean, checkObject, optionError } from '../core/validation.js'
+import { checkBoolean, checkObject } from '../core/validation.js'
 import { isAmbient, verifiedBy } from '../core/verified-by.js'
 import { readToken, resolveCredential } from '../credentials/resolve.js'
-import { checkDataKey } from '../data/input.js'
 import type { Settings } from '../options/options.js'
 import type { CreatedSession } from '../session/events.js'
 import { createSessionKeys, reauthenticateKeys, sessionLifetime } from '../session/input.js'
 import type { SessionServices } from '../session/services.js'
+import type { Reauthenticated } from '../session/updater.js'
 import type { Verification } from '../session/verifier.js'
 import type { Challenges } from './challenges.js'
+import { clientOf } from './client.js'
 import { crossOriginError, type OriginCheck } from './origin-check.js'
 import { checkDeliverable, inOrder, isSent, keepFromCaches, type ReplyState, stateOf } from './reply-state.js'
-import { changeSession } from './request-data.js'
-import type { Visitors } from './visitors.js'
+import { changeSession, saveHeldData } from './request-data.js'
+import { parseCarry, type Visitors } from './visitors.js'
 
 /** `reply.signIn`, `reply.reauthenticate` and `reply.signOut`. */
 export class ReplySigner {
@@ -50,6 +51,7 @@ export class ReplySigner {
     const { credentials } = this.#settings
     const writer = credentials.find((credential) => credential.write !== undefined)
     if (writer === undefined) throw new GoseshError('GOSESH_ERR_CREDENTIAL_NOT_WRITABLE')
+    await saveHeldData(reply.request)
     const state = stateOf(reply)
     const by = { userId, credential: writer.name, ...clientOf(reply.request) }
     const { session } = await inOrder(state, () =>
@@ -65,6 +67,22 @@ export class ReplySigner {
     this.#refuseCrossOrigin(reply.request, 'reauthenticate', options)
     const state = stateOf(reply)
     return await inOrder(state, () => this.#reauthenticate(reply, state, options))
+  }
+
+  /**
+   * A new secret for the session of the request, whose cookie is written once `work` is done; if that fails, the old one goes on.
+   * A session that began on this reply has one, and a token that no reply can replace stays.
+   */
+  async rotateSecret(reply: FastifyReply, work: () => Promise<void>): Promise<void> {
+    const state = stateOf(reply)
+    await inOrder(state, async () => {
+      const presented = resolveCredential(this.#settings.credentials, reply.request)
+      if (state.session || presented?.credential.write === undefined) return await work()
+      const { credential, token } = presented
+      const rotate = () =>
+        this.#services.updater.rotateSecret(sessionIdOf(token), token, 'request.session.regenerate()')
+      await this.#renew(reply, state, credential, rotate, work)
+    })
   }
 
   async signOut(reply: FastifyReply, options: SignOutOptions = {}): Promise<void> {
@@ -95,19 +113,20 @@ export class ReplySigner {
   ): Promise<CreatedSession> {
     checkDeliverable(reply)
     const { idleTimeout, absoluteTimeout } = sessionLifetime(options, writer)
-    const carry = this.#parseCarry(options.carry)
+    const carry = parseCarry(options.carry, this.#visitors)
+    const data = carry === null ? undefined : await this.#visitors?.dataOf(reply.request, carry)
     const created = await this.#services.creator.create(
       userId,
       { ...options, idleTimeout, absoluteTimeout },
       {
         replaced: await this.#replacedBy(reply, state, writer),
-        data: carry === null ? undefined : await this.#visitors?.dataOf(reply.request, carry),
+        data,
         deliver: (token, session) => {
           checkDeliverable(reply)
           const { persistent = true } = options
           this.#write(reply, state, writer, { token, persistent, lifetime: lifetimeOf(session) })
           state.session = session
-          changeSession(reply.request, session)
+          changeSession(reply.request, session, data)
           const { id } = session
           // A session that nobody can use ends. What the reply did before concerned one that this one replaces.
           state.undo = () => this.#services.deleter.deleteForCertain([{ id, reason: 'signedOut', userId }])
@@ -117,16 +136,6 @@ export class ReplySigner {
     if (carry !== null) await this.#visitors?.end(reply.request, reply)
     this.#warnOfTransport(reply, writer)
     return created
-  }
-
-  #parseCarry(carry: unknown): readonly string[] | null {
-    if (carry === undefined) return null
-    if (Array.isArray(carry) && this.#visitors !== null) return carry.map(checkDataKey)
-    throw optionError(
-      'signIn.carry',
-      carry,
-      'an array of keys of the visitor’s data, with the option visitors',
-    )
   }
 
   /** The session that this reply signed in before, else the one that the same credential proved to be its client's. */
@@ -169,31 +178,40 @@ export class ReplySigner {
     if (typeof verified === 'string') throw this.#challenges.unauthenticated(request)
     const { id, userId } = verified
     const by = { sessionId: id, userId, factors: options.factors ?? [], ...clientOf(request) }
-    return await this.#services.events.reauthenticate(by, { reqId: request.id }, async () => {
+    // The token of a session that began on this reply is not the one that the request carried.
+    const known = state.session === undefined ? token : null
+    const change = () => this.#services.updater.reauthenticate(id, known, options, 'reply.reauthenticate()')
+    return await this.#services.events.reauthenticate(by, { reqId: request.id }, () =>
+      this.#renew(reply, state, writer, change),
+    )
+  }
+
+  /** Changes the secret, does the work, and writes the new token; if that fails, the old one goes on. */
+  async #renew(
+    reply: FastifyReply,
+    state: ReplyState,
+    writer: Credential,
+    change: () => Promise<Reauthenticated | null>,
+    work?: () => Promise<void>,
+  ): Promise<Session> {
+    checkDeliverable(reply)
+    const result = await change()
+    if (result === null) throw this.#challenges.unauthenticated(reply.request)
+    try {
+      await work?.()
       checkDeliverable(reply)
-      const result = await this.#services.updater.reauthenticate(
-        id,
-        // The token of a session that began on this reply is not the one that the request carried.
-        state.session === undefined ? token : null,
-        options,
-        'reply.reauthenticate()',
-      )
-      if (result === null) throw this.#challenges.unauthenticated(request)
-      try {
-        checkDeliverable(reply)
-        this.#write(reply, state, writer, result)
-      } catch (error) {
-        await result.revert()
-        throw error
-      }
-      const { undo } = state
-      state.undo = async () => {
-        await result.revert()
-        await undo?.()
-      }
-      state.session = result.session
-      return result.session
-    })
+      this.#write(reply, state, writer, result)
+    } catch (error) {
+      await result.revert()
+      throw error
+    }
+    const { undo } = state
+    state.undo = async () => {
+      await result.revert()
+      await undo?.()
+    }
+    state.session = result.session
+    return result.session
   }
 
   async #signOut(reply: FastifyReply, state: ReplyState, everywhere: boolean): Promise<void> {
@@ -276,15 +294,3 @@ interface SignOutTarget {
 function idOwnedBy(token: SessionToken, verification: Verification): SessionId | null {
   return verification === 'absent' || verification === 'mismatch' ? null : sessionIdOf(token)
 }
-
-/** Who sent the request, as far as that can be told. */
-function clientOf({ ip, headers }: FastifyRequest): { address: string; userAgent: string | null } {
-  // With `trustProxy` the address is what a header says.
-  return {
-    address: ip.slice(0, maxAddress),
-    userAgent: headers['user-agent']?.slice(0, maxUserAgent) ?? null,
-  }
-}
-
-const maxUserAgent = 500
-const maxAddress = 100

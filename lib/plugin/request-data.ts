@@ -2,7 +2,7 @@ import type { FastifyRequest } from 'fastify'
 import type { SessionDataAccess } from '../../types/data.js'
 import type { Session, SessionId, SessionIdInput } from '../../types/session.js'
 import { GoseshError } from '../core/errors.js'
-import { sessionOf } from '../core/internals.js'
+import { type HeldData, sessionOf } from '../core/internals.js'
 import { isSessionId } from '../core/token.js'
 import { type DataOwner, SessionDataCalls } from '../data/session-data.js'
 import type { Settings } from '../options/options.js'
@@ -13,11 +13,26 @@ import type { Visitors } from './visitors.js'
 
 /** The session of a request whose reply signed in or out since it arrived. */
 const changed = new WeakMap<FastifyRequest, Session | null>()
-const accesses = new WeakMap<FastifyRequest, SessionDataAccess>()
+const accesses = new WeakMap<FastifyRequest, SessionDataCalls>()
+const held = new WeakMap<FastifyRequest, HeldData>()
 
-/** From here on the data of the request is that of this session; `null`: of none. */
-export function changeSession(request: FastifyRequest, session: Session | null): void {
+/** From here on the data of the request is that of this session, which begins with `data`; `null`: of none. */
+export function changeSession(
+  request: FastifyRequest,
+  session: Session | null,
+  data: ReadonlyMap<string, string> = new Map(),
+): void {
   changed.set(request, session)
+  held.get(request)?.begin(session?.id ?? null, data)
+}
+
+export function holdData(request: FastifyRequest, data: HeldData): void {
+  held.set(request, data)
+}
+
+/** Writes what the request holds in memory. */
+export async function saveHeldData(request: FastifyRequest): Promise<void> {
+  await held.get(request)?.save()
 }
 
 /** Makes `request.sessionData`; a request that does not ask for it costs nothing. */
@@ -42,7 +57,7 @@ export class RequestData {
     this.#visitors = visitors
   }
 
-  of(request: FastifyRequest): SessionDataAccess {
+  of(request: FastifyRequest): SessionDataCalls {
     const known = accesses.get(request)
     if (known !== undefined) return known
     const refuse = () => this.#challenges.unauthenticated(request)
@@ -50,10 +65,15 @@ export class RequestData {
     const access = this.#access('request.sessionData', refuse, {
       find: () => this.#find(request, visitors && (() => visitors.find(request))),
       findToWrite: () => this.#find(request, visitors && (() => visitors.findToWrite(request))),
-      create: visitors && ((data) => visitors.create(request, data)),
+      create: visitors && ((data, id) => visitors.create(request, data, id)),
     })
     accesses.set(request, access)
     return access
+  }
+
+  /** The session that the request has by now. */
+  sessionOf(request: FastifyRequest): Session | null {
+    return changed.has(request) ? (changed.get(request) as Session | null) : sessionOf(request)
   }
 
   /** The data of any session, for `app.gosesh`: each call reads first if it is alive. */
@@ -70,7 +90,7 @@ export class RequestData {
     neededBy: string,
     refuse: () => GoseshError,
     calls: Pick<DataOwner, 'find' | 'findToWrite' | 'create'>,
-  ): SessionDataAccess {
+  ): SessionDataCalls {
     const source = this.#source
     const owner: DataOwner = {
       get store() {
@@ -91,8 +111,8 @@ export class RequestData {
     request: FastifyRequest,
     findVisitor: (() => Promise<SessionId | null>) | null,
   ): Promise<SessionId | null> {
-    const session = changed.has(request) ? (changed.get(request) as Session | null) : sessionOf(request)
-    if (!session) return findVisitor === null ? null : await findVisitor()
+    const session = this.sessionOf(request)
+    if (session === null) return findVisitor === null ? null : await findVisitor()
     const { idleDeadline, absoluteDeadline, id } = session
     if (this.#settings.clock.now() < (idleDeadline ?? absoluteDeadline).getTime()) return id
     if (await this.#isAlive(id)) return id

@@ -10,13 +10,15 @@ import {
   sessionIdOf,
   tokenOf,
 } from '../core/token.js'
+import { optionError } from '../core/validation.js'
 import { readToken } from '../credentials/resolve.js'
+import { checkDataKey } from '../data/input.js'
 import type { Settings } from '../options/options.js'
 import type { ContextSource } from '../session/context.js'
 import type { SessionServices } from '../session/services.js'
 import { forbidCaching, varyBy } from './cache-headers.js'
 import { crossOriginError, type OriginCheck } from './origin-check.js'
-import { checkDeliverable, keepFromCaches, stateOf } from './reply-state.js'
+import { checkDeliverable, isSent, keepFromCaches, stateOf } from './reply-state.js'
 
 type VisitorSettings = NonNullable<Settings['visitors']>
 
@@ -86,20 +88,44 @@ export class Visitors {
   }
 
   /**
-   * A new visitor with its first data, whose cookie goes with the reply. Resolves false if another write of the request made
+   * A new visitor with its first data, whose cookie goes with the reply. `newId`: its id. Resolves false if another write of the request made
    * one, or makes it now. Rejects with 403 for a page of another origin, whose planted data a sign-in might carry over, and with
    * `GOSESH_ERR_REPLY_SENT` if the cookie can no longer be set.
    */
-  async create(request: FastifyRequest, data: ReadonlyMap<string, string>): Promise<boolean> {
+  async create(
+    request: FastifyRequest,
+    data: ReadonlyMap<string, string>,
+    newId?: SessionId,
+  ): Promise<boolean> {
     const finding = this.#visitorOf(request)
     if ((await finding) !== null || this.#found.get(request) !== finding) return false
+    await this.#begin(request, data, newId)
+    return true
+  }
+
+  /** A new visitor in the place of the one that the request has, who ends; rejects as `create` does, and then stays. */
+  async replace(request: FastifyRequest, data: ReadonlyMap<string, string>, newId: SessionId): Promise<void> {
+    const id = await this.find(request)
+    await this.#begin(request, data, newId)
+    if (id !== null) await this.#services.deleter.deleteQuietly(id)
+  }
+
+  /** True if the request carries the token of a visitor, alive or not, or a hook has made one already. */
+  isPresented(request: FastifyRequest): boolean {
+    return this.#found.has(request) || readToken(this.#settings.credential, request) !== null
+  }
+
+  async #begin(
+    request: FastifyRequest,
+    data: ReadonlyMap<string, string>,
+    newId: SessionId | undefined,
+  ): Promise<void> {
     this.#refuseCrossOrigin(request)
     checkDeliverable(this.#replies.get(request) as FastifyReply)
-    const creating = this.#create(request, data)
+    const creating = this.#create(request, data, newId)
     this.#found.set(request, creating)
     creating.catch(() => this.#found.delete(request))
     await creating
-    return true
   }
 
   /** Those keys of the visitor's data that it has; `undefined` without a visitor. */
@@ -142,7 +168,7 @@ export class Visitors {
   /** The answer depends on the cookie, even if there is none: it is for nobody else's cache. */
   #markReply(request: FastifyRequest): void {
     const reply = this.#replies.get(request) as FastifyReply
-    if (reply.sent) return
+    if (isSent(reply)) return
     if (!reply.hasHeader('cache-control')) forbidCaching(reply)
     varyBy(reply, [this.#settings.credential.header])
   }
@@ -159,13 +185,17 @@ export class Visitors {
     return { id: record.id, token, absoluteDeadline, lastActivityAt: record.lastActivityAt.getTime() }
   }
 
-  async #create(request: FastifyRequest, data: ReadonlyMap<string, string>): Promise<Visitor> {
+  async #create(
+    request: FastifyRequest,
+    data: ReadonlyMap<string, string>,
+    newId = createSessionId(),
+  ): Promise<Visitor> {
     const { store, clock } = this.#source.context
     const { idleTimeout, credential } = this.#settings
     const secret = createSecret()
     const now = new Date(clock.now())
     const record: SessionRecord = {
-      id: createSessionId(),
+      id: newId,
       secretHash: hashSecret(secret, 'visitor'),
       version: 1,
       userId: null,
@@ -192,7 +222,7 @@ export class Visitors {
   #write(request: FastifyRequest, token: SessionToken, maxAge: number): void {
     const { credential } = this.#settings
     const reply = this.#replies.get(request) as FastifyReply
-    if (reply.sent) return
+    if (isSent(reply)) return
     credential.write?.(reply, token, maxAge)
     keepFromCaches(reply, stateOf(reply), credential)
   }
@@ -200,4 +230,11 @@ export class Visitors {
 
 function isVisitor({ userId, secretHash }: SessionRecord, token: SessionToken): boolean {
   return userId === null && secretHashOf(token, 'visitor') === secretHash
+}
+
+/** The option `carry` of `signIn`; throws `GOSESH_ERR_OPTION`. */
+export function parseCarry(carry: unknown, visitors: Visitors | null): readonly string[] | null {
+  if (carry === undefined) return null
+  if (Array.isArray(carry) && visitors !== null) return carry.map(checkDataKey)
+  throw optionError('signIn.carry', carry, 'an array of keys of the visitor’s data, with the option visitors')
 }

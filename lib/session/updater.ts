@@ -60,13 +60,7 @@ export class SessionUpdater {
     const { context } = this.#source
     const methods = parseFactors('factors', factors ?? [])
     const patch = parseMetadataPatch(metadata ?? {})
-    const store = requireCapability(context.store, 'updateSession', neededBy)
-    const secret = createSecret()
-    const secretHash = hashSecret(secret)
-    const changesOf = (old: SessionRecord, now: number): SessionChanges | 'made' | null => {
-      // A client that lost its connection sent the update twice, and its first answer.
-      if (old.secretHash === secretHash) return 'made'
-      if (token !== null && secretHashOf(token) !== old.secretHash) return null
+    const prove = (old: SessionRecord, now: number): SessionChanges => {
       const { absoluteTimeout, idleTimeout } = old
       const proved =
         authenticatedAt === undefined
@@ -78,7 +72,6 @@ export class SessionUpdater {
         new Date(proved + Math.min(absoluteTimeout, context.maxAge)),
       )
       return {
-        secretHash,
         // Of two proofs the later one counts, but for one of a clock that was ahead.
         authenticatedAt: old.authenticatedAt.getTime() > now ? at : laterOf(old.authenticatedAt, at),
         absoluteDeadline,
@@ -89,14 +82,37 @@ export class SessionUpdater {
         ...(Object.keys(patch).length > 0 && { metadata: patchMetadata(old.metadata, patch) }),
       }
     }
+    return await this.#renew(id, token, neededBy, prove, Object.keys(patch))
+  }
+
+  /** A new secret and nothing else: it proves nothing of the user. Resolves with `null` as `reauthenticate` does. */
+  async rotateSecret(id: SessionId, token: SessionToken, neededBy: string): Promise<Reauthenticated | null> {
+    return await this.#renew(id, token, neededBy, () => ({}), [])
+  }
+
+  /** A new secret, and what `changesOf` says. `patched`: the keys of the metadata that it changes. */
+  async #renew(
+    id: SessionId,
+    token: SessionToken | null,
+    neededBy: string,
+    changesOf: (old: SessionRecord, now: number) => SessionChanges,
+    patched: readonly string[],
+  ): Promise<Reauthenticated | null> {
+    const { context } = this.#source
+    const store = requireCapability(context.store, 'updateSession', neededBy)
+    const secret = createSecret()
+    const secretHash = hashSecret(secret)
     let old: SessionRecord | null = null
     const revert = async (): Promise<void> => {
-      if (old !== null) await this.#revert(store, old, secretHash, Object.keys(patch))
+      if (old !== null) await this.#revert(store, old, secretHash, patched)
     }
     const changed = await this.#inOrder(context, id, () =>
       this.#change(context, store, id, (record, now) => {
-        const changes = changesOf(record, now)
-        if (changes !== 'made') old = record
+        // A client that lost its connection sent the update twice, and its first answer.
+        if (record.secretHash === secretHash) return 'made'
+        if (token !== null && secretHashOf(token) !== record.secretHash) return null
+        const changes = { ...changesOf(record, now), secretHash }
+        old = record
         return changes
       }).catch(async (error) => {
         await revert()

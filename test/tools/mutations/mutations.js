@@ -1,4 +1,5 @@
 // @ts-check
+import { compatMutations } from './compat.js'
 import { coreMutations } from './core.js'
 import { dataMutations } from './data.js'
 import { deviceMutations } from './devices.js'
@@ -16,6 +17,7 @@ export const mutations = [
   ...sessionMutations,
   ...storeMutations,
   ...dataMutations,
+  ...compatMutations,
   ...oauthMutations,
   ...deviceMutations,
 ]
