@@ -12,6 +12,7 @@ import gosesh, { cookieCredential } from 'gosesh'
  * @property {(session: OldSession) => string | undefined} userIdOf `undefined`: nobody is signed in.
  * @property {(session: OldSession) => import('gosesh').SignInOptions} [signInOptionsOf] What else is carried over, such as
  *   `metadata`, and `createdAt` and `authenticatedAt` if the old session knows when its user signed in, and last confirmed it.
+ * @property {(session: OldSession) => object} [dataOf] What becomes `request.sessionData`. Default: all of it.
  * @property {string} [cookieName] Default: `sessionId`.
  * @property {{ path?: string, domain?: string }} [cookie]
  */
@@ -56,6 +57,7 @@ function rememberMe({ cookie }, { absoluteTimeout }) {
  */
 const plugin = async (app, { old, credential = cookieCredential(), ...options }) => {
   const { secret, userIdOf, signInOptionsOf = () => ({}), cookieName = 'sessionId', cookie = {} } = old
+  const { dataOf = ({ cookie: _, exchangedFor: __, ...data }) => data } = old
   const oldStore = promised(old.store)
   const signer = new Signer(secret)
 
@@ -74,7 +76,7 @@ const plugin = async (app, { old, credential = cookieCredential(), ...options })
   /** @type {(oldId: string | null) => Promise<OldSession | null>} The old session, while it still stands for somebody. */
   const find = async (oldId) => {
     const session = oldId === null ? null : await oldStore('get', oldId)
-    if (!session || userIdOf(session) === undefined) return null
+    if (!session) return null
     const { expires } = session.cookie ?? {}
     if (expires && new Date(expires).getTime() <= Date.now()) return null
     // Once exchanged it lasts as long as the new one: requests sent side by side carry the old cookie still, and
@@ -97,6 +99,14 @@ const plugin = async (app, { old, credential = cookieCredential(), ...options })
     return lives ? { ...carried, createdAt } : null
   }
 
+  /** @type {(request: import('fastify').FastifyRequest, session: OldSession) => Promise<void>} */
+  const keepData = async ({ sessionData }, session) => {
+    for (const [key, value] of Object.entries(dataOf(session))) await sessionData.set(key, value)
+  }
+
+  /** @type {WeakMap<import('fastify').FastifyRequest, OldSession>} Old sessions in which nobody has signed in. */
+  const visits = new WeakMap()
+
   // Before gosesh, whose own hook then finds the new session as if the request had brought it.
   app.addHook('onRequest', async (request, reply) => {
     const value = app.parseCookie(request.headers.cookie ?? '')[cookieName]
@@ -106,10 +116,13 @@ const plugin = async (app, { old, credential = cookieCredential(), ...options })
 
     const oldId = signer.unsign(value).value
     const session = await find(oldId)
-    const signInOptions = session && optionsOf(session)
+    const userId = session && userIdOf(session)
+    if (session && userId === undefined) visits.set(request, session)
+    const signInOptions = session && userId !== undefined && optionsOf(session)
     if (!signInOptions) return
-    const { id } = await reply.signIn(/** @type {string} */ (userIdOf(session)), signInOptions)
+    const { id } = await reply.signIn(/** @type {string} */ (userId), signInOptions)
     try {
+      await keepData(request, session)
       if (session.exchangedFor === undefined) await oldStore('set', oldId, { ...session, exchangedFor: id })
     } catch (error) {
       await reply.signOut()
@@ -119,6 +132,14 @@ const plugin = async (app, { old, credential = cookieCredential(), ...options })
   })
 
   await app.register(gosesh, { ...options, credentials: [exchanging] })
+
+  // After gosesh, which makes a visitor of whoever had data, and clears the old cookie.
+  app.addHook('onRequest', async (request, reply) => {
+    const session = options.visitors && visits.get(request)
+    if (!session) return
+    if (Object.keys(await request.sessionData.all()).length === 0) await keepData(request, session)
+    reply.clearCookie(cookieName, cookie)
+  })
 }
 
 export const goseshAfterFastifySession = fp(plugin)

@@ -2,9 +2,12 @@ import { EventEmitter, once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import Fastify, { type FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
+// The recipe imports the built package, and so must what is registered beside it.
+import { sessionCompat as builtCompat } from 'gosesh/compat'
 import t, { type Test } from 'tap'
 import { goseshAfterFastifySession } from '../../../examples/recipes/migration.js'
-import gosesh, { cookieCredential, MemoryStore, type SignInOptions } from '../../../lib/index.js'
+import { sessionCompat } from '../../../lib/compat/index.js'
+import gosesh, { MemoryStore, type Session, type SignInOptions } from '../../../lib/index.js'
 import { WatchedStore } from '../../tools/store.js'
 import {
   fastifyCookie,
@@ -19,7 +22,7 @@ import {
 /** The application of the page on migration, before or after. */
 async function documentedApp(
   t: Test,
-  when: 'Before' | 'After' | 'calls it',
+  when: 'Before' | 'every route stays' | 'After' | 'takes along',
   store: unknown,
   more: object = {},
 ): Promise<FastifyInstance> {
@@ -27,10 +30,15 @@ async function documentedApp(
     new URL('../../../docs/migrating-from-fastify-session.md', import.meta.url),
     'utf8',
   )
-  const [, code = ''] = new RegExp(`${when}:\\n\\n\`\`\`js\\n([\\s\\S]*?)\`\`\``).exec(page) ?? []
+  const codeAfter = (text: string): string =>
+    new RegExp(`${text}:\\n\\n\`\`\`js\\n([\\s\\S]*?)\`\`\``).exec(page)?.[1] ?? ''
+  // The block with `gosesh/compat` has the lines that register, and the routes are those from before.
+  const routes = /^app\.post[\s\S]*/m.exec(codeAfter('Before'))?.[0]
+  const code = codeAfter(when) + (when === 'every route stays' ? routes : '')
   const given = {
     Fastify,
     gosesh,
+    sessionCompat,
     cookie: fastifyCookie,
     session: fastifySession,
     secret,
@@ -47,8 +55,9 @@ async function documentedApp(
 
 t.test('the application of the page answers the same before and after, and writes less', async (t) => {
   const old = new OldStore()
-  const store = new WatchedStore()
+  const [store, compatStore] = [new WatchedStore(), new WatchedStore()]
   const before = { app: await documentedApp(t, 'Before', old), visitor: new Visitor() }
+  const compat = { app: await documentedApp(t, 'every route stays', compatStore), visitor: new Visitor() }
   const after = { app: await documentedApp(t, 'After', store), visitor: new Visitor() }
   const script = [
     ['GET', '/me', undefined, 401],
@@ -60,24 +69,30 @@ t.test('the application of the page answers the same before and after, and write
     ['POST', '/logout', undefined, 200],
     ['GET', '/me', undefined, 401],
   ] as const
-  const cookiesSet = { before: 0, after: 0 }
+  const cookiesSet = { before: 0, compat: 0, after: 0 }
   for (const [method, url, body, status] of script) {
     const was = await before.visitor.send(before.app, method, url, body)
+    const between = await compat.visitor.send(compat.app, method, url, body)
     const is = await after.visitor.send(after.app, method, url, body)
     cookiesSet.before += was.cookies.length
+    cookiesSet.compat += between.cookies.length
     cookiesSet.after += is.cookies.length
-    t.same([was.statusCode, is.statusCode], [status, status], `${method} ${url}`)
+    const statuses = [was, between, is].map(({ statusCode }) => statusCode)
+    t.same(statuses, [status, status, status], `${method} ${url}`)
+    t.same(between.json(), was.json())
     const { message, ...answer } = was.json()
     t.match(is.json(), message === undefined ? was.json() : { ...answer, message }, `${method} ${url}`)
   }
   t.same(store.counts, { createSession: 1, getSession: 4, deleteSession: 1 })
-  t.same(cookiesSet, { before: 7, after: 2 })
+  t.same(compatStore.counts, { createSession: 1, getSession: 4, readData: 4, writeData: 1, deleteSession: 1 })
+  t.same(cookiesSet, { before: 7, compat: 2, after: 2 })
   t.ok(old.writes >= 7, `${old.writes} writes`)
 })
 
 t.test('a slow request that outlasts sign-out brings an old session back, and none of gosesh', async (t) => {
   for (const { app, lives } of [
     { app: await documentedApp(t, 'Before', new OldStore()), lives: true },
+    { app: await documentedApp(t, 'every route stays', new WatchedStore()), lives: false },
     { app: await documentedApp(t, 'After', new WatchedStore()), lives: false },
   ]) {
     const gate = new EventEmitter()
@@ -196,26 +211,53 @@ t.test('gosesh refuses nobody whom the exchange lets in: maxAge and notBefore ho
   }
 })
 
-t.test('the cart of a visitor is merged into that of the user who signs in', async (t) => {
-  const kept: Record<string, string[]> = {}
-  const carts = {
-    async add(id: string, items: string[]) {
-      kept[id] = [...(kept[id] ?? []), ...items]
-    },
-  }
-  const store = new MemoryStore()
-  const insecure = (options: object) => ({ ...options, cookie: { secure: false } })
-  const session = fp(async (app: FastifyInstance, options: object) => {
-    await app.register(fastifySession, insecure(options))
-  })
-  const app = await documentedApp(t, 'calls it', store, { app: Fastify(), carts, session, cookieCredential })
+t.test('the cart of a visitor comes along to the user who signs in', async (t) => {
+  const app = await documentedApp(t, 'takes along', new MemoryStore(), { app: Fastify() })
   const visitor = new Visitor()
-  t.equal((await visitor.send(app, 'POST', '/cart', { item: 'tea' })).statusCode, 200)
-  t.equal((await visitor.send(app, 'POST', '/cart/merge')).statusCode, 401)
+  await visitor.send(app, 'POST', '/cart', { item: 'tea' })
+  t.same((await visitor.send(app, 'POST', '/cart', { item: 'milk' })).json(), ['tea', 'milk'])
   await visitor.send(app, 'POST', '/login', { user: 'ada' })
-  t.equal((await visitor.send(app, 'POST', '/cart/merge')).statusCode, 200)
-  t.equal((await visitor.send(app, 'POST', '/cart/merge')).statusCode, 200, 'once')
-  t.same(kept, { ada: ['tea'] })
+  t.same(Object.keys(visitor.cookies), ['__Host-session'])
+  t.same((await visitor.send(app, 'GET', '/cart')).json(), ['tea', 'milk'])
+})
+
+t.test('with gosesh/compat the data comes along too, signed in or not', async (t) => {
+  const old = new OldStore()
+  const before = await documentedApp(t, 'Before', old)
+  const app = Fastify()
+  t.teardown(() => app.close())
+  app.register(goseshAfterFastifySession, {
+    old: {
+      store: old,
+      secret,
+      userIdOf: (session) => session.userId,
+      signInOptionsOf: (session) => ({ metadata: { role: session.role } }),
+    },
+    decorateAs: 'signInSession',
+    visitors: {},
+  })
+  app.register(builtCompat)
+  app.get('/data', async (request) => {
+    const { signInSession } = request as unknown as { signInSession: Session | null }
+    const data = { ...(request.session as object | null) }
+    return { data, userId: signInSession?.userId, role: signInSession?.metadata?.role }
+  })
+  before.get(
+    '/cart',
+    async (request) => Object.assign(request.session as object, { cart: ['tea'] }) && 'kept',
+  )
+
+  const [ada, visitor] = [new Visitor(), new Visitor()]
+  await ada.send(before, 'POST', '/login', { user: 'ada' })
+  await ada.send(before, 'POST', '/theme', { theme: 'dark' })
+  await visitor.send(before, 'GET', '/cart')
+  const adas = { data: { userId: 'ada', role: 'editor', theme: 'dark' }, userId: 'ada', role: 'editor' }
+  t.same((await ada.send(app, 'GET', '/data')).json(), adas, 'from the very first request')
+  t.same((await ada.send(app, 'GET', '/data')).json(), adas)
+  t.same(Object.keys(ada.cookies), ['__Host-session'])
+  t.same((await visitor.send(app, 'GET', '/data')).json(), { data: { cart: ['tea'] } })
+  t.same((await visitor.send(app, 'GET', '/data')).json(), { data: { cart: ['tea'] } })
+  t.same(Object.keys(visitor.cookies), ['__Host-visitor'])
 })
 
 t.test('an old sign-in that was confirmed since counts from then', async (t) => {
