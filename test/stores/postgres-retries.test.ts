@@ -40,6 +40,25 @@ function retryTests(server: PostgresServer): void {
     t.equal(rows[0].count, sessions.length - 1)
   })
 
+  t.test('a write of data that the server rolls back in favour of another is made anew', async (t) => {
+    const { store, pool, schema } = await freshStore(t, server)
+    const session = newSession()
+    await store.createSession(session)
+    await pool.query(`
+      CREATE SEQUENCE ${schema}.tries MINVALUE -10 START 1;
+      CREATE FUNCTION ${schema}.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        IF nextval('${schema}.tries') <= 2 THEN RAISE EXCEPTION 'chosen' USING ERRCODE = '40P01'; END IF;
+        RETURN NEW;
+      END $$;
+      CREATE TRIGGER refuse BEFORE INSERT ON ${schema}.gosesh_session_data FOR EACH ROW
+      EXECUTE FUNCTION ${schema}.refuse()`)
+    const write = (value: string) => store.writeData(session.id, new Map([['a', value]]), { maxKeys: 10 })
+    t.equal(await write('1'), 'written')
+    await pool.query(`ALTER SEQUENCE ${schema}.tries RESTART WITH -10`)
+    await t.rejects(write('2'), { code: 'GOSESH_ERR_STORE_UNAVAILABLE', cause: { code: '40P01' } })
+    t.same(await store.readData(session.id, null), new Map([['a', '1']]))
+  })
+
   t.test('flushes that meet all succeed if the database is SERIALIZABLE by default', async (t) => {
     const admin = server.pool(t)
     await admin.query('CREATE DATABASE strict')

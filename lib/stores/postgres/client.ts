@@ -125,16 +125,21 @@ export class StatementRunner {
     return rows[0] as TextRow
   }
 
-  /** Runs statements one after another in one transaction, which sees what others commit meanwhile. */
+  /**
+   * Runs statements one after another in one transaction, which sees what others commit meanwhile. The work is done anew if the
+   * server rolls it back in favour of another.
+   */
   async inTransaction<T>(
     work: (run: (given: Statement, values: unknown[]) => Promise<PostgresResult>) => Promise<T>,
   ): Promise<T> {
-    try {
-      return await inReadCommitted(this.#pool, (client) =>
-        work((given, values) => client.query(this.#queryOf(given, values))),
-      )
-    } catch (error) {
-      throw storeError(error)
+    for (let tries = 1; ; tries++) {
+      try {
+        return await inReadCommitted(this.#pool, (client) =>
+          work((given, values) => client.query(this.#queryOf(given, values))),
+        )
+      } catch (error) {
+        if (tries === maxTries || sqlState(error) !== deadlock) throw storeError(error)
+      }
     }
   }
 
