@@ -1,5 +1,6 @@
 import type { SessionDataStore } from '../../types/data.js'
 import type { DeviceCodeStore } from '../../types/device-code.js'
+import type { RevocationLog } from '../../types/revocation-log.js'
 import type {
   ActivityRecorder,
   AllSessionsDeleter,
@@ -26,6 +27,7 @@ interface CapabilityMethods {
   updateSession: SessionUpdater
   deleteUser: UserDeleter
   readData: SessionDataStore
+  readRevocations: RevocationLog
 }
 
 /** True if the store has the optional method. */

@@ -1,5 +1,6 @@
 import type { SessionDataStore } from '../../types/data.js'
 import type { DeviceCodeStore } from '../../types/device-code.js'
+import type { RevocationLog } from '../../types/revocation-log.js'
 import type { SessionId } from '../../types/session.js'
 import type {
   AllSessionsDeleter,
@@ -34,6 +35,7 @@ type Capabilities = SessionLister &
   SessionUpdater &
   UserDeleter &
   SessionDataStore &
+  RevocationLog &
   DeviceCodeProvider
 
 const limited = [
@@ -45,6 +47,7 @@ const limited = [
   'readData',
   'writeData',
   'swapData',
+  'readRevocations',
 ]
 /** These take longer the more sessions there are, and no request waits for them: no time limit fits all stores. */
 const unlimited = ['deleteAllSessions', 'deleteExpiredSessions']
@@ -70,6 +73,7 @@ export class BoundedStore<S extends SessionStore = SessionStore>
   declare readonly readData?: Capabilities['readData']
   declare readonly writeData?: Capabilities['writeData']
   declare readonly swapData?: Capabilities['swapData']
+  declare readonly readRevocations?: Capabilities['readRevocations']
   declare readonly deviceCodes?: DeviceCodeStore
   readonly limits: StoreLimits
   #waiting = 0
