@@ -247,3 +247,21 @@ t.test('what cannot be stored is an error, and writes nothing', async (t) => {
   t.match(deep.json(), { code: 'GOSESH_ERR_DATA_VALUE' })
   t.same(writesOf(store), { createSession: 1 })
 })
+
+t.test('a route with session: false has an empty one, which reload leaves empty', async (t) => {
+  const { run, store } = setUp(t)
+  await run(({ session }) => {
+    session.a = 1
+    return {}
+  })
+  store.reset()
+  const response = await run(
+    async ({ session }) => {
+      await session.reload()
+      return session.data()
+    },
+    { url: '/off', method: 'GET' },
+  )
+  t.same(response.json(), {})
+  t.same(store.counts, {})
+})
