@@ -33,7 +33,8 @@ export interface SessionDataAccess {
   delete(key: SessionDataKey): Promise<void>
   /**
    * Sets the key to what `change` makes of its value; `undefined` deletes it. If somebody else changed it meanwhile, `change`
-   * is called again, at most ten times, then 503. Resolves with the new value. Rejects as `set` does.
+   * is called again, at most ten times, then 503; those of one process take turns at that. Resolves with the new value.
+   * Rejects as `set` does.
    */
   update<K extends SessionDataKey>(
     key: K,

@@ -10,9 +10,12 @@ import type { SessionStore } from '../../types/store.js'
 import { requireCapability } from '../core/capabilities.js'
 import { GoseshError } from '../core/errors.js'
 import { checkDataKey, decodeValue, encodeValue } from './input.js'
+import type { Turns } from './turns.js'
 
 /** How often `update` and `take` begin again because somebody else changed the value. */
 const maxTries = 10
+
+type Compute<T> = (json: string | undefined) => Promise<{ next: string | null; result: T }>
 
 export interface DataLimits {
   readonly maxValueLength: number
@@ -22,6 +25,8 @@ export interface DataLimits {
 /** Whose data it is, asked at each call. */
 export interface DataOwner {
   readonly store: SessionStore
+  /** Of all the requests of this process. */
+  readonly turns: Turns
   /** The session or visitor, known to be alive; `null`: there is none. Rejects with 401 if it has ended. */
   find(): Promise<SessionId | null>
   /** The same for a write. */
@@ -140,10 +145,25 @@ export class SessionDataCalls implements SessionDataAccess {
     return data.size === 0 || (await this.#owner.create(data, newId))
   }
 
-  /** Changes the key to what `compute` makes of it, again if somebody else changed it in between. */
-  async #swap<T>(
+  /**
+   * Changes the key to what `compute` makes of it, again if somebody else changed it in between. Whoever has to begin again waits
+   * for its turn among those of this process, or of many at once all but a few would use up their tries.
+   */
+  async #swap<T>(key: string, compute: Compute<T>): Promise<T> {
+    let endTurn: (() => void) | undefined
+    try {
+      return await this.#trySwap(key, compute, async (id) => {
+        endTurn ??= await this.#owner.turns.take(`${id} ${key}`)
+      })
+    } finally {
+      endTurn?.()
+    }
+  }
+
+  async #trySwap<T>(
     key: string,
-    compute: (json: string | undefined) => Promise<{ next: string | null; result: T }>,
+    compute: Compute<T>,
+    afterConflict: (id: SessionId) => Promise<void>,
   ): Promise<T> {
     const store = this.#store
     for (let tries = 1; tries <= maxTries; tries++) {
@@ -155,9 +175,11 @@ export class SessionDataCalls implements SessionDataAccess {
       const { next, result } = await compute(found)
       if (next === (found ?? null)) return result
       const outcome = await this.#exchange(id, key, found ?? null, next)
-      if (outcome === 'conflict') continue
-      this.#check(outcome)
-      return result
+      if (outcome !== 'conflict') {
+        this.#check(outcome)
+        return result
+      }
+      if (id !== null) await afterConflict(id)
     }
     throw new GoseshError('GOSESH_ERR_STORE_UNAVAILABLE', {
       cause: new Error(`others changed the value ${maxTries} times meanwhile`),

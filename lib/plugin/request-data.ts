@@ -5,6 +5,7 @@ import { GoseshError } from '../core/errors.js'
 import { type HeldData, sessionOf } from '../core/internals.js'
 import { isSessionId } from '../core/token.js'
 import { type DataOwner, SessionDataCalls } from '../data/session-data.js'
+import { Turns } from '../data/turns.js'
 import type { Settings } from '../options/options.js'
 import type { ContextSource } from '../session/context.js'
 import type { SessionServices } from '../session/services.js'
@@ -42,6 +43,7 @@ export class RequestData {
   readonly #services: SessionServices
   readonly #challenges: Challenges
   readonly #visitors: Visitors | null
+  readonly #turns: Turns
 
   constructor(
     source: ContextSource,
@@ -55,6 +57,7 @@ export class RequestData {
     this.#services = services
     this.#challenges = challenges
     this.#visitors = visitors
+    this.#turns = new Turns(settings.storeTimeout)
   }
 
   of(request: FastifyRequest): SessionDataCalls {
@@ -96,6 +99,7 @@ export class RequestData {
       get store() {
         return source.context.store
       },
+      turns: this.#turns,
       refuse,
       ...calls,
     }

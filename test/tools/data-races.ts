@@ -10,6 +10,7 @@ import type {
   SessionUpdater,
 } from '../../lib/index.js'
 import { activeAt, hour, later, minute, newSession } from '../../lib/testing/fixtures.js'
+import { dataPerKey } from './data-updates.js'
 
 /** Schedules for each store. */
 const runs = Number(process.env.DATA_RACES_RUNS ?? 150)
@@ -116,6 +117,11 @@ export function dataRaces(
   name: string,
   open: (t: Test) => Promise<{ stores: [SessionStore, SessionStore]; leftBehind: () => Promise<number> }>,
 ): void {
+  t.test(`${name}: data is per key`, async (t) => {
+    const { stores } = await open(t)
+    await dataPerKey(t, stores[0])
+  })
+
   t.test(`${name}: ${runs} schedules of writes of data against deletions`, async (t) => {
     const { stores, leftBehind } = await open(t)
     const nodes = stores as unknown as Node[]

@@ -114,6 +114,14 @@ export const dataMutations = [
     test: sessionData,
   },
   {
+    check: 'those that update one key at once take turns',
+    requirement: 'promise 7',
+    file: 'lib/data/session-data.ts',
+    text: 'endTurn ??= await this.#owner.turns.take',
+    replacement: 'endTurn ??= await (async (_name: string) => () => {})',
+    test: 'test/unit/promise-data.test.ts',
+  },
+  {
     check: 'data goes only to sessions that exist, in PostgreSQL',
     requirement: '7.4.1',
     file: 'lib/stores/postgres/data.ts',
