@@ -27,6 +27,7 @@ import { userDeletionCases } from './sessions/user-deletion-cases.js'
 
 export { type SessionDataContractOptions, sessionDataStoreContract } from './data/contract.js'
 export { type DeviceCodeContractOptions, deviceCodeStoreContract } from './device-codes/contract.js'
+export { type RevocationLogContractOptions, revocationLogContract } from './revocations/contract.js'
 export { type SignedInUser, type SignInAsOptions, signInAs } from './sign-in-as.js'
 
 type Capabilities = ActivityRecorder &

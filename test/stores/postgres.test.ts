@@ -3,6 +3,7 @@ import t from 'tap'
 import { PostgresStore } from '../../lib/stores/postgres/index.js'
 import {
   deviceCodeStoreContract,
+  revocationLogContract,
   sessionDataStoreContract,
   sessionStoreContract,
 } from '../../lib/testing/index.js'
@@ -34,4 +35,5 @@ if (server !== null) {
   })
   deviceCodeStoreContract({ test: (name, run) => t.test(name, run), createStore })
   sessionDataStoreContract({ test: (name, run) => t.test(name, run), createStore })
+  revocationLogContract({ test: (name, run) => t.test(name, run), createStore })
 }

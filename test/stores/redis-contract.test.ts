@@ -5,9 +5,11 @@ import t, { type Test } from 'tap'
 import { RedisStore, type RedisStoreClient } from '../../lib/stores/redis/index.js'
 import {
   deviceCodeStoreContract,
+  revocationLogContract,
   sessionDataStoreContract,
   sessionStoreContract,
 } from '../../lib/testing/index.js'
+import type { RevocationLog } from '../../types/revocation-log.js'
 import { hasRedis, startRedis, startRedisCluster } from '../tools/redis-server.js'
 
 function contract(t: Test, client: RedisStoreClient): void {
@@ -26,6 +28,11 @@ function contract(t: Test, client: RedisStoreClient): void {
   })
   deviceCodeStoreContract({ test: (name, run) => t.test(name, run), createStore })
   sessionDataStoreContract({ test: (name, run) => t.test(name, run), createStore })
+  if (createStore().isCluster) return
+  revocationLogContract({
+    test: (name, run) => t.test(name, run),
+    createStore: () => createStore() as RedisStore & RevocationLog,
+  })
 }
 
 if (hasRedis(t)) {

@@ -73,6 +73,11 @@ export function storeError(cause: unknown): GoseshError {
   return new GoseshError(missing ? 'GOSESH_ERR_STORE_SCHEMA' : 'GOSESH_ERR_STORE_UNAVAILABLE', { cause })
 }
 
+/** True if the server could not read the text of a value, by what `storeError` made of that. */
+export function isInvalidText(error: unknown): boolean {
+  return sqlState((error as Error).cause) === '22P02'
+}
+
 export function isDuplicateTable(error: unknown): boolean {
   return sqlState(error) === '42P07'
 }

@@ -11,6 +11,7 @@ import {
   statement,
   storeError,
 } from './client.js'
+import { revocationSchema } from './revocations.js'
 import { quoteIdentifier, type TableNames } from './tables.js'
 
 /** One table with the statements that build it. Its version is how many have run; one that was released never changes. */
@@ -113,8 +114,9 @@ CREATE INDEX ${tables.deviceCodesUserIndex} ON ${tables.deviceCodes} USING hash 
 ) WITH (fillfactor = 85)`,
     ],
   }
+  const revocations: SchemaPart = { name: 'revocations', migrations: [revocationSchema(tables)] }
   const indexes = indexedKeys.map((key) => metadataIndex(tables, key))
-  return [sessions, data, deviceCodes, ...indexes, ...(withUsers ? [users] : [])]
+  return [sessions, data, deviceCodes, revocations, ...indexes, ...(withUsers ? [users] : [])]
 }
 
 /** Rejects with `GOSESH_ERR_STORE_SCHEMA` if `migratePostgres` has something to do. */

@@ -171,19 +171,21 @@ export function statements({ sessions, users }: TableNames, indexedKeys: readonl
     ),
 
     // In the order in which rows lie on disk, as there is no index on what activity moves. It waits for no lock, so its
-    // order does not matter: a row that somebody holds is being written or deleted, and is left to them.
+    // order does not matter: a row that somebody holds is being written or deleted, and is left to them. The trigger that logs
+    // what ends runs after all of it, and is told that this is not to be logged; the setting ends with the statement.
     sweepBlocks: statement(
       'sweep_blocks',
       `WITH doomed AS (
          SELECT id FROM ${sessions}
-         WHERE ctid >= $1::tid AND ctid < $2::tid AND least(idle_deadline, absolute_deadline) < $3::timestamptz
+         WHERE ctid >= $1::tid AND ctid < $2::tid AND least(idle_deadline, absolute_deadline) < $3::text::timestamptz
          LIMIT $4::bigint
          FOR UPDATE SKIP LOCKED
        ), deleted AS (
          DELETE FROM ${sessions} WHERE id = ANY (ARRAY(SELECT id FROM doomed)) RETURNING id
        )
        SELECT count(*)::text AS deleted,
-              (pg_relation_size(${quoteLiteral(sessions)}::regclass) / current_setting('block_size')::bigint)::text AS blocks
+              (pg_relation_size(${quoteLiteral(sessions)}::regclass) / current_setting('block_size')::bigint)::text AS blocks,
+              set_config('gosesh.swept_before', $3::text, true)
        FROM deleted`,
     ),
 

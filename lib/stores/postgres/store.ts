@@ -1,5 +1,6 @@
 import type { SessionDataStore } from '../../../types/data.js'
 import type { DeviceCodeStore } from '../../../types/device-code.js'
+import type { RevocationLog } from '../../../types/revocation-log.js'
 import type { SessionId, SessionMetadata } from '../../../types/session.js'
 import type {
   ActivityRecorder,
@@ -34,6 +35,7 @@ import { PostgresData } from './data.js'
 import { PostgresDeviceCodes } from './device-codes.js'
 import { checkPostgres, migratePostgres, type Wanted } from './migrations.js'
 import type { PostgresStoreOptions } from './options.js'
+import { PostgresRevocations } from './revocations.js'
 import { type Statements, statements } from './statements.js'
 import { type TableNames, tableNames } from './tables.js'
 
@@ -65,6 +67,7 @@ export class PostgresStore
     SessionUpdater,
     UserDeleter,
     SessionDataStore,
+    RevocationLog,
     DeviceCodeProvider
 {
   readonly #pool: PostgresPool
@@ -75,9 +78,11 @@ export class PostgresStore
   readonly #upsertUser: UpsertUser | undefined
   readonly #deviceCodes: PostgresDeviceCodes
   readonly #data: PostgresData
+  readonly #revocations: PostgresRevocations
   readonly readData: SessionDataStore['readData']
   readonly writeData: SessionDataStore['writeData']
   readonly swapData: SessionDataStore['swapData']
+  readonly readRevocations: RevocationLog['readRevocations']
   /** The block of the table at which the next sweep begins. */
   #sweepFrom = 0
 
@@ -103,6 +108,8 @@ export class PostgresStore
     this.readData = this.#data.readData.bind(this.#data)
     this.writeData = this.#data.writeData.bind(this.#data)
     this.swapData = this.#data.swapData.bind(this.#data)
+    this.#revocations = new PostgresRevocations(this.#runner, this.#tables)
+    this.readRevocations = this.#revocations.readRevocations.bind(this.#revocations)
     // A pool that nobody listens to ends the process when the server drops an idle connection of it.
     if (pool.listenerCount('error') === 0) pool.on('error', () => {})
   }
@@ -226,8 +233,12 @@ export class PostgresStore
     return rows.map((row) => toRecord(row.id as string, row))
   }
 
-  /** Goes through the table in bounded steps, from where the last call stopped and at most once around. */
+  /**
+   * Goes through the table in bounded steps, from where the last call stopped and at most once around. Also forgets revocations
+   * that are older than ten minutes.
+   */
   async deleteExpiredSessions(before: Date, limit: number): Promise<number> {
+    await this.#revocations.prune(before)
     const start = this.#sweepFrom
     let from = start
     let wrapped = start === 0

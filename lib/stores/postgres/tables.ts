@@ -14,11 +14,16 @@ export interface TableNames {
   readonly data: string
   readonly users: string
   readonly deviceCodes: string
+  readonly revocations: string
+  readonly revocationMarker: string
+  /** The function of the triggers. */
+  readonly logRevocations: string
   readonly versions: string
   /** An index lives in the schema of its table, so it takes no schema of its own. */
   readonly userIndex: string
   readonly deviceCodesEndIndex: string
   readonly deviceCodesUserIndex: string
+  readonly revocationsIndex: string
   metadataIndexOf(key: string): string
 }
 
@@ -61,10 +66,14 @@ export function tableNames(schemaOption: unknown, tablePrefix: unknown): TableNa
     data: qualified('session_data'),
     users: qualified('users'),
     deviceCodes: qualified('device_codes'),
+    revocations: qualified('revocations'),
+    revocationMarker: qualified('revocation_marker'),
+    logRevocations: qualified('log_revocations'),
     versions: qualified('schema'),
     userIndex: quoteIdentifier(prefix + longestSuffix),
     deviceCodesEndIndex: quoteIdentifier(`${prefix}device_codes_end_idx`),
     deviceCodesUserIndex: quoteIdentifier(`${prefix}device_code_user_idx`),
+    revocationsIndex: quoteIdentifier(`${prefix}revocations_xid_idx`),
     metadataIndexOf: (key) => quoteIdentifier(`${prefix}sessions_${metadataIndexName(key)}`),
   }
 }

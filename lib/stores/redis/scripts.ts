@@ -16,7 +16,7 @@ export function script(...parts: string[]): Script {
  * What a session's data is called: the key of the session with another word before the id, which is its hash tag, so both
  * lie in one slot of a cluster.
  */
-const dataKey = `
+export const dataKey = `
 local function dataKeyOf(key)
   return string.sub(key, 1, #key - 32) .. 'data:' .. string.sub(key, -24)
 end
@@ -29,7 +29,7 @@ end
  * may go on writing on a server that is full. The script asks if the key is still there only if the expiry is past or
  * within a minute (`soon`).
  */
-const head = `
+export const head = `
 ${dataKey}
 local call, sub = redis.call, string.sub
 local soon = call('TIME')[1] * 1000 + 60000
@@ -82,32 +82,6 @@ local idle, to = numberAt(stored, 1), tonumber(ARGV[3])
 if idle and to then idle = math.max(idle, to) end
 local at = last > tonumber(ARGV[2]) and sub(stored, 1, 16) or ARGV[2]
 return move(KEYS[1], stored, tonumber(ARGV[1]), at, idle, absolute)
-`,
-)
-
-/**
- * KEYS: a session. ARGV: grace, the version that it must have, absolute and idle deadline or '', the tail of the new value.
- * Returns 1 if it was updated, 0 if it has another version, -1 if there is none. What activity moves is taken from the
- * value of this moment.
- */
-export const updateSession: Script = script(
-  head,
-  `
-local stored = call('GET', KEYS[1])
-if not stored then return -1 end
-local idle, absolute = numberAt(stored, 1), numberAt(stored, 3)
-local version = string.match(stored, '^(%d+) ', 71)
-if not (isHead(sub(stored, 1, 69)) and absolute and version) then return redis.error_reply('ERR not a session') end
-if version ~= ARGV[2] then return 0 end
-absolute = math.max(absolute, tonumber(ARGV[3]) or absolute)
-if idle then idle = math.min(absolute, math.max(idle, tonumber(ARGV[4]) or idle)) end
-local fields = { sub(stored, 1, 16), idle and string.format('%016.0f', idle) or sub(stored, 18, 33),
-  sub(stored, 35, 50), string.format('%016.0f', absolute), sub(stored, 69, 69), ARGV[5] }
-call('SET', KEYS[1], table.concat(fields, ' '))
-local expiry = string.format('%.0f', (idle or absolute) + tonumber(ARGV[1]))
-call('PEXPIREAT', KEYS[1], expiry)
-if hasData(stored) then call('PEXPIREAT', dataKeyOf(KEYS[1]), expiry) end
-return 1
 `,
 )
 
@@ -207,39 +181,6 @@ for i, key in ipairs(KEYS) do
 end
 return values
 `)
-
-/** KEYS: sessions. Deletes them and their data, and returns for each 1, or 0 if it was absent. */
-export const takeSessions: Script = script(
-  dataKey,
-  `
-local taken = {}
-for i, key in ipairs(KEYS) do
-  taken[i] = redis.call('DEL', key)
-  redis.call('UNLINK', dataKeyOf(key))
-end
-return taken
-`,
-)
-
-/** KEYS: a session. Returns its value, '' if it is unreadable, nil if there is none. */
-export const takeSession: Script = script(
-  dataKey,
-  `
-local stored = redis.pcall('GET', KEYS[1])
-redis.call('UNLINK', dataKeyOf(KEYS[1]))
-if redis.call('DEL', KEYS[1]) == 0 then return false end
-return type(stored) == 'string' and stored or ''
-`,
-)
-
-/** KEYS: sessions. Deletes them and their data, and returns how many sessions there were. */
-export const deleteSessions: Script = script(
-  dataKey,
-  `
-for _, key in ipairs(KEYS) do redis.call('UNLINK', dataKeyOf(key)) end
-return redis.call('DEL', unpack(KEYS))
-`,
-)
 
 /** KEYS: a user. Returns 1, or 0 if there is none. */
 export const deleteUser: Script = script(`

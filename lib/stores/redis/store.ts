@@ -1,5 +1,6 @@
 import type { SessionDataStore } from '../../../types/data.js'
 import type { DeviceCodeStore } from '../../../types/device-code.js'
+import type { RevocationLog } from '../../../types/revocation-log.js'
 import type { SessionId, SessionMetadata } from '../../../types/session.js'
 import type {
   ActivityRecorder,
@@ -33,17 +34,14 @@ import { RedisData } from './data.js'
 import { RedisDeviceCodes } from './device-codes.js'
 import { MetadataIndex } from './metadata-index.js'
 import { checkPrefix, type RedisStoreOptions } from './options.js'
+import { loggingScripts, type RevokingScripts, revocationReader, silentScripts } from './revocations.js'
 import {
-  deleteSessions,
   deleteUser,
   extendSession,
   insertValue,
   peekSessions,
   readSessions,
   recordActivity,
-  takeSession,
-  takeSessions,
-  updateSession,
   upsertUser,
 } from './scripts.js'
 import { type IndexEntry, isPending, UserIndex } from './user-index.js'
@@ -52,10 +50,6 @@ import { type IndexEntry, isPending, UserIndex } from './user-index.js'
 const maxAttempts = 10
 /** How often `deleteAllSessions` goes through a cluster. Sign-ins meanwhile let every pass find something. */
 const maxPasses = 10
-
-function idOf(entry: IndexEntry): SessionId {
-  return entry.id
-}
 
 /** Makes a failed clean-up harmless: what it would have removed is without effect and expires by itself. */
 function ignore(): void {}
@@ -75,15 +69,21 @@ export class RedisStore
     SessionUpdater,
     UserDeleter,
     SessionDataStore,
+    Partial<RevocationLog>,
     DeviceCodeProvider
 {
   readonly #connection: RedisConnection
+  readonly #scripts: RevokingScripts
   readonly #index: UserIndex
   readonly #metadata: MetadataIndex
   readonly deviceCodes: DeviceCodeStore
   readonly readData: SessionDataStore['readData']
   readonly writeData: SessionDataStore['writeData']
   readonly swapData: SessionDataStore['swapData']
+  /** True with a client of a cluster. */
+  readonly isCluster: boolean
+  /** Absent in a cluster, in which a log would lie on another server than most of the sessions. */
+  readonly readRevocations?: RevocationLog['readRevocations']
   readonly #prefix: string
   /** Milliseconds for which a session is kept past its deadline. */
   readonly expiryGrace: number
@@ -106,6 +106,9 @@ export class RedisStore
     this.readData = data.readData.bind(data)
     this.writeData = data.writeData.bind(data)
     this.swapData = data.swapData.bind(data)
+    this.isCluster = this.#connection.cluster
+    this.#scripts = this.isCluster ? silentScripts : loggingScripts
+    if (!this.isCluster) this.readRevocations = revocationReader(this.#connection, this.#prefix)
     this.deviceCodes = new RedisDeviceCodes(this.#connection, this.#prefix, this.expiryGrace)
     // Without a listener an error of the connection ends the process; every command reports its own failure.
     if (client.listenerCount('error') === 0) client.on('error', () => {})
@@ -143,8 +146,8 @@ export class RedisStore
         throw new GoseshError('GOSESH_ERR_SESSION_EXISTS')
       }
       if (entry === null || (await this.#index.settle(entry))) return
-      // All the user's sessions were deleted meanwhile: this one with them, or else it is created once more.
-      if ((await this.#connection.count(deleteSessions, [key])) === 0) return
+      // All the user's sessions were deleted meanwhile: this one with them, or else it is created once more, and has not ended.
+      if ((await this.#connection.count(silentScripts.deleteSessions, [key])) === 0) return
     }
     throw new GoseshError('GOSESH_ERR_STORE_UNAVAILABLE', {
       cause: new Error("the user's sessions were being deleted all the time"),
@@ -178,7 +181,7 @@ export class RedisStore
     ]
     if (entry !== null && !(await this.#index.raise(entry))) return 'absent'
     await this.#metadata.add(facts)
-    const result = Number(await this.#connection.run(updateSession, keys, args))
+    const result = Number(await this.#connection.run(this.#scripts.updateSession, keys, args))
     if (result === 1) return 'updated'
     return result === 0 ? 'conflict' : 'absent'
   }
@@ -190,7 +193,7 @@ export class RedisStore
   }
 
   async deleteSession(id: SessionId): Promise<boolean> {
-    const value = await this.#connection.run(takeSession, [this.#keyOf(id)])
+    const value = await this.#connection.run(this.#scripts.takeSession, [this.#keyOf(id)])
     if (value === null) return false
     const session = readableSession(id, value)
     if (session !== null) await this.#forget([session]).catch(ignore)
@@ -212,7 +215,9 @@ export class RedisStore
 
   async listUserSessions(userId: string): Promise<SessionRecord[]> {
     const entries = await this.#index.list(userId)
-    const values = (await this.#connection.runEach(readSessions, this.#keysOf(entries.map(idOf)))).flat()
+    const values = (
+      await this.#connection.runEach(readSessions, this.#keysOf(entries.map(({ id }) => id)))
+    ).flat()
     const sessions: SessionRecord[] = []
     const gone: IndexEntry[] = []
     for (const [i, entry] of entries.entries()) {
@@ -228,7 +233,7 @@ export class RedisStore
   async deleteAllSessions(): Promise<number> {
     let deleted = 0
     // In a cluster, keys may move from a master to one that was scanned already; the next pass meets them there.
-    const passes = this.#connection.cluster ? maxPasses : 1
+    const passes = this.isCluster ? maxPasses : 1
     for (let pass = 1; pass <= passes; pass++) {
       const found = await this.#deletePass()
       deleted += found
@@ -242,7 +247,7 @@ export class RedisStore
     for await (const entries of this.#index.condemnAll()) deleted += await this.#deleteCondemned(entries)
     // Also those that no index has any more because Redis evicted it or lost it in a failover.
     for await (const keys of this.#connection.keys(`${this.#prefix}session:`)) {
-      deleted += await this.#connection.count(deleteSessions, keys)
+      deleted += await this.#connection.count(this.#scripts.deleteSessions, keys)
     }
     return deleted
   }
@@ -257,14 +262,17 @@ export class RedisStore
       .map((id, i) => readableSession(id, values[i]))
       .filter((session) => session !== null && holdsPairs(session.metadata, wanted)) as SessionRecord[]
     const keys = this.#keysOf(sessions.map(({ id }) => id))
-    const taken = (await this.#connection.runEach(takeSessions, keys)).flat()
+    const taken = (await this.#connection.runEach(this.#scripts.takeSessions, keys)).flat()
     const deleted = sessions.filter((_, i) => Number(taken[i]) === 1)
     await this.#forget(deleted).catch(ignore)
     return deleted.map(({ id }) => id)
   }
 
   async #deleteCondemned(entries: readonly IndexEntry[]): Promise<number> {
-    const deleted = await this.#connection.count(deleteSessions, this.#keysOf(entries.map(idOf)))
+    const deleted = await this.#connection.count(
+      this.#scripts.deleteSessions,
+      this.#keysOf(entries.map(({ id }) => id)),
+    )
     await this.#index.remove(entries)
     return deleted
   }
