@@ -15,6 +15,7 @@ import { testUserCodes } from '../tools/user-codes.js'
 async function layout(pool: pg.Pool, schema: string): Promise<unknown> {
   const { rows } = await pool.query(
     `SELECT c.relname, c.relkind, c.reloptions,
+            c.relpersistence,
             (SELECT json_agg(json_build_array(a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull,
                              a.attcollation, pg_get_expr(d.adbin, d.adrelid)) ORDER BY a.attnum)
              FROM pg_attribute a LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
@@ -24,7 +25,14 @@ async function layout(pool: pg.Pool, schema: string): Promise<unknown> {
      WHERE c.relnamespace = to_regnamespace($1) AND c.relkind IN ('r', 'i') ORDER BY c.relname`,
     [schema],
   )
-  return rows
+  const { rows: triggers } = await pool.query(
+    `SELECT replace(pg_get_triggerdef(t.oid), $1 || '.', '') AS trigger, c.relname,
+            replace(replace(p.prosrc, '"', ''), $1 || '.', '') AS source
+     FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_proc p ON p.oid = t.tgfoid
+     WHERE c.relnamespace = to_regnamespace($1) AND NOT t.tgisinternal ORDER BY 1, 2`,
+    [schema],
+  )
+  return { rows, triggers }
 }
 
 async function tablesOf(pool: pg.Pool, schema: string): Promise<string[]> {
@@ -49,6 +57,8 @@ function migrateTests(server: PostgresServer): void {
     await Promise.all(stores.map((store) => store.migrate()))
     t.strictSame(await tablesOf(pools[0] as pg.Pool, schema), [
       'gosesh_device_codes',
+      'gosesh_revocation_marker',
+      'gosesh_revocations',
       'gosesh_schema',
       'gosesh_session_data',
       'gosesh_sessions',
@@ -304,6 +314,8 @@ function migrateTests(server: PostgresServer): void {
     const { pool, store, schema } = await freshStore(t, server, {}, { upsertUser })
     t.strictSame(await tablesOf(pool, schema), [
       'gosesh_device_codes',
+      'gosesh_revocation_marker',
+      'gosesh_revocations',
       'gosesh_schema',
       'gosesh_session_data',
       'gosesh_sessions',

@@ -47,9 +47,26 @@ function endsOf(entries: readonly Revocation[]): Map<SessionId, boolean> {
   return new Map(entries.map(({ id, ended }) => [id, ended]))
 }
 
-async function assertEnded(reader: LogReader, ids: readonly SessionId[]): Promise<void> {
-  const expected = ids.map((id) => [id, true] as const)
-  assert.deepEqual([...(await reader.ends())].toSorted(), expected.toSorted())
+/** Fails unless the sessions have ended since the last answer, and of `others` nothing is said. */
+async function assertEnded(
+  reader: LogReader,
+  ids: readonly SessionId[],
+  others: readonly SessionId[] = [],
+): Promise<void> {
+  const ends = await reader.ends()
+  for (const id of ids) assert.equal(ends.get(id), true, `the end of ${id} is missing`)
+  for (const id of others) assert.ok(!ends.has(id), `${id} is in the log`)
+}
+
+/** Reads until nothing is new: an entry may come twice, but not for ever. */
+async function assertQuiet(reader: LogReader): Promise<void> {
+  for (let tries = 1; (await reader.next()).length > 0; tries++) {
+    assert.ok(tries < 10, 'the same entries come again and again')
+  }
+}
+
+function idsOf(sessions: readonly { readonly id: SessionId }[]): SessionId[] {
+  return sessions.map(({ id }) => id)
 }
 
 export const revocationCases: ContractCases<RevocationLog> = {
@@ -60,7 +77,6 @@ export const revocationCases: ContractCases<RevocationLog> = {
     const { cursor, entries } = await store.readRevocations(null)
     assert.deepEqual([...(entries ?? [null])], [])
     assert.equal(typeof cursor, 'string')
-    assert.deepEqual(await (await LogReader.begin(store)).next(), [])
   },
 
   async 'readRevocations: cannot tell by a cursor that it does not know, and goes on from there'(store) {
@@ -84,7 +100,7 @@ export const revocationCases: ContractCases<RevocationLog> = {
       await store.createSession(session)
       await store.deleteSession(session.id)
       const next = await store.readRevocations(cursor)
-      assert.deepEqual(next.entries, [{ id: session.id, ended: true }])
+      assert.equal(endsOf(next.entries ?? []).get(session.id), true)
     }
   },
 
@@ -92,15 +108,15 @@ export const revocationCases: ContractCases<RevocationLog> = {
     const reader = await LogReader.begin(store)
     const sessions = newSessions(3)
     await createAll(store, sessions)
-    assert.deepEqual(await reader.next(), [])
+    await assertQuiet(reader)
     const { cursor } = reader
     for (const { id } of sessions) {
       await store.deleteSession(id)
-      assert.deepEqual(await reader.next(), [{ id, ended: true }])
-      assert.deepEqual(await reader.next(), [])
+      await assertEnded(reader, [id])
+      await assertQuiet(reader)
     }
     const again = endsOf((await store.readRevocations(cursor)).entries ?? [])
-    assert.deepEqual(new Set(again.keys()), new Set(sessions.map(({ id }) => id)))
+    assert.deepEqual(new Set(again.keys()), new Set(idsOf(sessions)))
   },
 
   async 'readRevocations: has every session that was deleted, one by one, of a user, by metadata or all'(
@@ -111,12 +127,9 @@ export const revocationCases: ContractCases<RevocationLog> = {
     assert.ok(first !== undefined && spared !== undefined)
     await createAll(store, [first, spared, ...others])
     await store.deleteSession(first.id)
-    await assertEnded(reader, [first.id])
+    await assertEnded(reader, [first.id], idsOf([spared, ...others]))
     await store.deleteUserSessions('user', { except: spared.id })
-    await assertEnded(
-      reader,
-      others.map(({ id }) => id),
-    )
+    await assertEnded(reader, idsOf(others), [spared.id])
     if (hasCapability(store, 'deleteSessionsByMetadata')) {
       await store.deleteSessionsByMetadata({ oidc_sid: 'sid-1' })
       await assertEnded(reader, [spared.id])
@@ -125,8 +138,7 @@ export const revocationCases: ContractCases<RevocationLog> = {
     const last = newSessions(3, { userId: 'other' })
     await createAll(store, last)
     await store.deleteAllSessions()
-    const ends = await reader.ends()
-    for (const { id } of last) assert.equal(ends.get(id), true)
+    await assertEnded(reader, idsOf(last))
   },
 
   async 'readRevocations: has nothing of a deletion that found nothing'(store) {
@@ -136,7 +148,7 @@ export const revocationCases: ContractCases<RevocationLog> = {
     await store.deleteSession(newSession().id)
     await store.deleteUserSessions('nobody')
     await store.deleteUserSessions('user', { except: session.id })
-    assert.deepEqual(await reader.next(), [])
+    assert.deepEqual([...(await reader.next())], [])
   },
 
   async 'readRevocations: a change is no end, and comes before the end'(store) {
@@ -145,7 +157,7 @@ export const revocationCases: ContractCases<RevocationLog> = {
     await store.createSession(session)
     const reader = await LogReader.begin(store)
     await store.updateSession(session.id, 2, { secretHash: newSecretHash() })
-    assert.deepEqual(await reader.next(), [])
+    assert.deepEqual([...(await reader.next())], [])
     const changes = [
       { secretHash: newSecretHash() },
       { metadata: { device: 'phone' } },
@@ -155,7 +167,8 @@ export const revocationCases: ContractCases<RevocationLog> = {
     ]
     for (const [i, change] of changes.entries()) {
       assert.equal(await store.updateSession(session.id, i + 1, change), 'updated')
-      assert.deepEqual(await reader.next(), [{ id: session.id, ended: false }])
+      assert.deepEqual(await reader.ends(), new Map([[session.id, false]]))
+      await assertQuiet(reader)
     }
     await store.updateSession(session.id, changes.length + 1, { details: 'newer' })
     await store.deleteSession(session.id)
@@ -173,7 +186,7 @@ export const revocationCases: ContractCases<RevocationLog> = {
       const at = later(new Date(), minute)
       await store.batchRecordActivity(new Map(sessions.map(({ id }) => [id, at])))
     }
-    assert.deepEqual(await reader.next(), [])
+    assert.deepEqual([...(await reader.next())], [])
   },
 
   async 'readRevocations: has nothing of what a sweep removes, and what is deleted after it'(store) {
@@ -182,9 +195,8 @@ export const revocationCases: ContractCases<RevocationLog> = {
     const [expired, live] = [newSession({ age: 2 * hour }), newSession()]
     await createAll(store, [expired, live])
     assert.equal(await store.deleteExpiredSessions(later(idleDeadlineOf(expired), 1), 100), 1)
-    assert.deepEqual(await reader.next(), [])
     await store.deleteSession(live.id)
-    await assertEnded(reader, [live.id])
+    await assertEnded(reader, [live.id], [expired.id])
   },
 
   async 'readRevocations: has nothing of visitors'(store) {
@@ -199,7 +211,7 @@ export const revocationCases: ContractCases<RevocationLog> = {
     for (const id of others) await store.deleteSession(id)
     if (hasCapability(store, 'deleteAllSessions')) await store.deleteAllSessions()
     else await store.deleteSession(session.id)
-    await assertEnded(reader, [session.id])
+    await assertEnded(reader, [session.id], idsOf(visitors))
   },
 
   async 'readRevocations: what one reader has read, another with a cursor of its own still gets'(store) {
