@@ -226,7 +226,7 @@ function schemaTests(server: PostgresServer): void {
 
   t.test('a table that lacks a column is GOSESH_ERR_STORE_SCHEMA', async (t) => {
     const { pool, store, sessions } = await freshStore(t, server)
-    await pool.query(`ALTER TABLE ${sessions} DROP COLUMN metadata`)
+    await pool.query(`ALTER TABLE ${sessions} DROP COLUMN metadata CASCADE`)
     await t.rejects(store.getSession(id), { code: 'GOSESH_ERR_STORE_SCHEMA' })
   })
 
@@ -254,7 +254,8 @@ function schemaTests(server: PostgresServer): void {
     const { pool, schema } = await freshStore(t, server)
     await pool.query(`CREATE ROLE app LOGIN; GRANT USAGE ON SCHEMA ${schema} TO app;
       GRANT SELECT, INSERT, UPDATE, DELETE
-      ON ${schema}.gosesh_sessions, ${schema}.gosesh_users, ${schema}.gosesh_device_codes TO app`)
+      ON ${schema}.gosesh_sessions, ${schema}.gosesh_users, ${schema}.gosesh_device_codes,
+        ${schema}.gosesh_revocations, ${schema}.gosesh_revocation_marker TO app`)
     const store = new PostgresStore(server.pool(t, { user: 'app' }), { schema })
     const at = new Date(session.lastActivityAt.getTime() + 1_000)
     await store.createSession(session)

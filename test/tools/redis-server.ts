@@ -41,6 +41,11 @@ export async function onlyKey(
   return keys[0] as string
 }
 
+/** The keys that hold anything but the log of revocations, which has no expiry. */
+export async function keysBesideLog(client: { keys(pattern: string): Promise<string[]> }): Promise<string[]> {
+  return (await client.keys('*')).filter((key) => key !== 'gosesh:revocations')
+}
+
 /** A Redis server for one test file, on a free port, with its data in a temporary folder. */
 export class RedisServer {
   readonly host = host

@@ -155,7 +155,7 @@ export class PostgresRevocations implements RevocationLog {
       return (await this.#runner.run(this.#statements.read, [log, snapshot])).rows
     } catch (error) {
       if (!isInvalidText(error)) throw error
-      return await this.#read(log, noSnapshot)
+      return await this.#read('', noSnapshot)
     }
   }
 }

@@ -5,6 +5,7 @@ import { dataMutations } from './data.js'
 import { deviceMutations } from './devices.js'
 import { oauthMutations } from './oauth.js'
 import { pluginMutations } from './plugin.js'
+import { revocationMutations } from './revocations.js'
 import { sessionMutations } from './sessions.js'
 import { storeMutations } from './stores.js'
 
@@ -17,6 +18,7 @@ export const mutations = [
   ...sessionMutations,
   ...storeMutations,
   ...dataMutations,
+  ...revocationMutations,
   ...compatMutations,
   ...oauthMutations,
   ...deviceMutations,
