@@ -15,6 +15,7 @@ import { flush } from './sections/flush.js'
 import { growth } from './sections/growth.js'
 import { record } from './sections/record.js'
 import { requestParts } from './sections/request-parts.js'
+import { revocationLog } from './sections/revocation-log.js'
 import { dataOnPostgres, dataOnRedis } from './sections/session-data.js'
 import { startUp } from './sections/start-up.js'
 import { storeCall } from './sections/store-call.js'
@@ -36,6 +37,7 @@ const sections: Readonly<Record<string, Section>> = {
   'data-redis': dataOnRedis,
   'data-postgres': dataOnPostgres,
   deletions,
+  'revocation-log': revocationLog,
   'start-up': startUp,
   'cost-model': costModel,
 }
