@@ -111,10 +111,8 @@ if (server !== null) {
       await fixture.store.deleteExpiredSessions(later(now, (minutes - 60) * minute), 10)
     await client.query('COMMIT')
     client.release()
-    for (const minutes of [44, 55])
-      await fixture.store.deleteExpiredSessions(later(now, (minutes - 60) * minute), 10)
     answer = await fixture.store.readRevocations(answer.cursor)
-    t.ok(answer.entries === null || answer.entries.some(({ id }) => id === slow?.id), 'never left out')
+    t.strictSame(answer.entries, [{ id: slow?.id, ended: true }])
     await fixture.store.deleteSession(last?.id as never)
     t.strictSame((await fixture.store.readRevocations(answer.cursor)).entries, [
       { id: last?.id, ended: true },
