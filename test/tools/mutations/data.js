@@ -132,8 +132,8 @@ export const dataMutations = [
   {
     check: 'data is gone with its session, in Redis',
     requirement: '7.4.1',
-    file: 'lib/stores/redis/scripts.ts',
-    text: "for _, key in ipairs(KEYS) do redis.call('UNLINK', dataKeyOf(key)) end",
+    file: 'lib/stores/redis/revocations.ts',
+    text: "redis.call('UNLINK', dataKeyOf(key))",
     replacement: '',
     test: 'test/stores/data-races.test.ts',
   },
