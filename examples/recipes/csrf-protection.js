@@ -5,11 +5,13 @@ import fp from 'fastify-plugin'
 const safeMethods = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE'])
 
 /**
- * Whose a token is: one that was given to a session, or to nobody yet, is no good for another session.
+ * Whose a token is: one that was given to a session, or to nobody yet, is no good for another session. With `decorateAs` the
+ * session is not at `request.session`.
  *
  * @param {import('fastify').FastifyRequest} request
+ * @returns {string}
  */
-const ownerOf = (request) => request.session?.id ?? 'nobody'
+const ownerOf = (request) => Reflect.get(request, request.server.gosesh.policy.decorateAs)?.id ?? 'nobody'
 
 /**
  * Wants a token with every POST and the like, in a header (`csrf-token`) or a field of the form (`_csrf`). A page gets

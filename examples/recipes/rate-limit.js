@@ -3,6 +3,14 @@ import rateLimit, { normalizeIP } from '@fastify/rate-limit'
 import fp from 'fastify-plugin'
 
 /**
+ * The session's id; with `decorateAs` the session is not at `request.session`.
+ *
+ * @param {import('fastify').FastifyRequest} request
+ * @returns {string | undefined}
+ */
+const sessionIdOf = (request) => Reflect.get(request, request.server.gosesh.policy.decorateAs)?.id
+
+/**
  * Two limits: one for each address, before a session is looked for, and one for each session. Register it before
  * gosesh, so that the first spares the store what is past it. The numbers are requests within `timeWindow` milliseconds.
  *
@@ -13,8 +21,8 @@ const plugin = async (app, { perAddress = 600, perSession = 120, timeWindow = 60
   await app.register(rateLimit, {
     max: perSession,
     timeWindow,
-    keyGenerator: ({ session, ip }) => session?.id ?? ip,
-    allowList: ({ session }) => session === null,
+    keyGenerator: (request) => sessionIdOf(request) ?? request.ip,
+    allowList: (request) => sessionIdOf(request) === undefined,
   })
 
   const limitAddress = app.createRateLimit({

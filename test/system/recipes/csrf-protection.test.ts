@@ -1,14 +1,15 @@
 import Fastify from 'fastify'
 import t, { type Test } from 'tap'
 import { csrf } from '../../../examples/recipes/csrf-protection.js'
+import { sessionCompat } from '../../../lib/compat/index.js'
 import gosesh, { bearerCredential, cookieCredential } from '../../../lib/index.js'
 import { addRoutes } from '../../tools/app.js'
 
 /** An application, and the cookies of a browser that uses it. */
-async function browserOf(t: Test) {
+async function browserOf(t: Test, decorateAs = 'session') {
   const app = Fastify()
   t.teardown(() => app.close())
-  app.register(gosesh, { credentials: [bearerCredential(), cookieCredential()] })
+  app.register(gosesh, { decorateAs, visitors: {}, credentials: [bearerCredential(), cookieCredential()] })
   app.register(csrf, { secret: 'known to every node of the application' })
   addRoutes(app)
   const jar: Record<string, string> = {}
@@ -35,19 +36,22 @@ t.test('a POST without a token is refused, and one with it goes through', async 
   t.equal((await send('GET', '/me')).statusCode, 401)
 })
 
-t.test('a token is good for one session alone', async (t) => {
-  const { jar, send, newToken } = await browserOf(t)
-  const anonymous = await newToken()
-  await send('POST', '/login', anonymous, { user: 'ada' })
-  t.equal((await send('POST', '/logout', anonymous)).statusCode, 403, 'not the one from before sign-in')
-  const tokenOfAda = await newToken()
-  const { '__Host-session': _, ...signedOut } = jar
-  for (const name of Object.keys(jar)) delete jar[name]
-  Object.assign(jar, signedOut)
-  await send('POST', '/login', anonymous, { user: 'eve' })
-  t.equal((await send('POST', '/logout', tokenOfAda)).statusCode, 403, "not another session's")
-  t.equal((await send('POST', '/logout', await newToken())).statusCode, 200)
-})
+for (const decorateAs of ['session', 'signInSession']) {
+  t.test(`a token is good for one session alone, which is request.${decorateAs}`, async (t) => {
+    const { app, jar, send, newToken } = await browserOf(t, decorateAs)
+    if (decorateAs !== 'session') app.register(sessionCompat)
+    const anonymous = await newToken()
+    await send('POST', '/login', anonymous, { user: 'ada' })
+    t.equal((await send('POST', '/logout', anonymous)).statusCode, 403, 'not the one from before sign-in')
+    const tokenOfAda = await newToken()
+    const { '__Host-session': _, ...signedOut } = jar
+    for (const name of Object.keys(jar)) delete jar[name]
+    Object.assign(jar, signedOut)
+    await send('POST', '/login', anonymous, { user: 'eve' })
+    t.equal((await send('POST', '/logout', tokenOfAda)).statusCode, 403, "not another session's")
+    t.equal((await send('POST', '/logout', await newToken())).statusCode, 200)
+  })
+}
 
 t.test(
   'a bearer token needs no other, and what is sent by a browser itself is no bearer token',

@@ -1,16 +1,22 @@
 import Fastify from 'fastify'
 import t, { type Test } from 'tap'
 import { rateLimits } from '../../../examples/recipes/rate-limit.js'
+import { sessionCompat } from '../../../lib/compat/index.js'
 import gosesh from '../../../lib/index.js'
 import { addRoutes, signIn } from '../../tools/app.js'
 import { WatchedStore } from '../../tools/store.js'
 
-async function limitedApp(t: Test, limits: { perAddress?: number; perSession?: number }) {
+async function limitedApp(
+  t: Test,
+  limits: { perAddress?: number; perSession?: number },
+  decorateAs = 'session',
+) {
   const app = Fastify()
   t.teardown(() => app.close())
   const store = new WatchedStore()
   app.register(rateLimits, limits)
-  app.register(gosesh, { store, activityTracking: {} })
+  app.register(gosesh, { store, decorateAs, visitors: {}, activityTracking: {} })
+  if (decorateAs !== 'session') app.register(sessionCompat)
   await app.after()
   addRoutes(app)
   const get = (cookie: string, remoteAddress = '192.0.2.1') =>
@@ -32,6 +38,14 @@ t.test('each session has a limit of its own, whatever address its requests come 
   t.ok(Number(refused.headers['retry-after']) > 0)
   t.equal((await get(two.cookie)).statusCode, 200, 'another session from the same address goes on')
   for (let i = 0; i < 10; i++) t.equal((await get('')).statusCode, 200, 'so does who is not signed in')
+})
+
+t.test('the limit is the same if decorateAs calls the session something else', async (t) => {
+  const { app, get } = await limitedApp(t, { perSession: 1 }, 'signInSession')
+  const { cookie } = await signIn(app)
+  t.equal((await get(cookie)).statusCode, 200)
+  t.equal((await get(cookie, '192.0.2.2')).statusCode, 429)
+  for (let i = 0; i < 3; i++) t.equal((await get('')).statusCode, 200)
 })
 
 t.test('made-up tokens cost the store no more than the limit of their address', async (t) => {
