@@ -33,7 +33,7 @@ const table: Readonly<Record<GoseshErrorCode, ErrorEntry>> = {
   GOSESH_ERR_NOT_REGISTERED: {
     statusCode: 500,
     message:
-      'The route wants a session, and gosesh is not registered in its context; await app.register(gosesh) before it',
+      'gosesh is not registered in this context, in which a session is wanted; await app.register(gosesh) before it',
   },
   GOSESH_ERR_OAUTH_ACCESS_DENIED: { statusCode: 403, message: 'The sign-in was cancelled at the provider' },
   GOSESH_ERR_OAUTH_PEER_MISSING: {
