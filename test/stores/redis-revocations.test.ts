@@ -44,6 +44,16 @@ if (hasRedis(t)) {
     t.equal((await store.readRevocations(cursor)).entries, null)
   })
 
+  t.test('cannot tell if its entry is missing, although the next one reads the same', async (t) => {
+    const session = newSession()
+    await store.createSession(session)
+    await store.updateSession(session.id, 1, { details: 'once' })
+    const cursor = await begin()
+    await store.updateSession(session.id, 2, { details: 'twice' })
+    await redis.xdel(log, cursor.split(' ')[0] as string)
+    t.equal((await store.readRevocations(cursor)).entries, null)
+  })
+
   t.test('cannot tell after more entries than the log keeps', async (t) => {
     const cursor = await begin()
     const sessions = newSessions(10_300)
