@@ -4,13 +4,26 @@ import type { SessionId } from './session.js'
  * Why a session ended. `signedOut`: by `signOut`, `deleteSession` or `deleteSessionsByMetadata`. `everywhere`: together
  * with all sessions of its user. `all`: by `deleteAllSessions`. `replaced`: by a sign-in with the same cookie. `evicted`: by
  * a sign-in past `maxSessionsPerUser`. `expired`: a request or a call found it past a deadline, or older than `notBefore`.
+ * With the option `sessionCache` also `elsewhere`: by another process; and `unknown`: other processes may have ended any session,
+ * as after the loss of the store's data, so look up those that matter.
  */
-export type SessionEndReason = 'signedOut' | 'everywhere' | 'all' | 'replaced' | 'evicted' | 'expired'
+export type SessionEndReason =
+  | 'signedOut'
+  | 'everywhere'
+  | 'all'
+  | 'replaced'
+  | 'evicted'
+  | 'expired'
+  | 'elsewhere'
+  | 'unknown'
 
-/** A session that this process ended or found ended. */
+/** A session that this process ended or found ended; with the option `sessionCache`, any process. */
 export interface SessionEnd {
   readonly reason: SessionEndReason
-  /** `null`: all sessions of the user except `except`; or all sessions there are, if `userId` is `null` too. */
+  /**
+   * `null`: all sessions of the user except `except`; or all sessions there are, if `userId` is `null` too, and with `unknown`
+   * perhaps none of them.
+   */
   readonly sessionId: SessionId | null
   /** `null`: not known, or all users. */
   readonly userId: string | null
@@ -26,7 +39,7 @@ export interface EventError extends Error {
   readonly code?: string
 }
 
-/** Published to the diagnostics channel `gosesh:verify` for each token that was looked up in the store. */
+/** Published to the diagnostics channel `gosesh:verify` for each token that was looked up, in the store or in memory. */
 export interface VerifyMessage {
   /**
    * `verified`, `absent` (no such session, or revoked meanwhile), `expired`, `mismatch` (there is a session of this id, and
@@ -38,6 +51,8 @@ export interface VerifyMessage {
   readonly userId: string | null
   readonly durationMs: number
   readonly error: EventError | null
+  /** True if the session was in memory, with the option `sessionCache`; then the outcome is `verified`. */
+  readonly cached: boolean
 }
 
 /** Published to `gosesh:sign-in` for each sign-in, whether it succeeded or failed. */

@@ -12,6 +12,7 @@ import type {
 } from './options.js'
 import type { EffectivePolicy } from './policy.js'
 import type { Session, SessionIdInput, SessionMetadata, SessionToken, TokenInput } from './session.js'
+import type { SessionCacheStats } from './session-cache.js'
 import type { SessionStore } from './store.js'
 
 /**
@@ -100,8 +101,9 @@ export interface SessionManager {
   /** Finds or makes the user of an auth provider id. Resolves with the user's id. Rejects with `GOSESH_ERR_USER_ID`. */
   upsertUser(authProviderId: string): Promise<string>
   /**
-   * Calls the listener whenever this process deletes a session or finds one expired (possibly more than once). Returns a
-   * function that removes the listener. Its errors are caught and logged. Throws `GOSESH_ERR_OPTION`.
+   * Calls the listener whenever this process deletes a session or finds one expired (possibly more than once); with the option
+   * `sessionCache` also when another process has deleted one. Returns a function that removes the listener. Its errors are
+   * caught and logged. Throws `GOSESH_ERR_OPTION`.
    */
   onSessionEnd(listener: SessionEndListener): () => void
   /** Every option in force, with defaults filled in, as plain data to print or to log. */
@@ -110,4 +112,6 @@ export interface SessionManager {
   readonly store: SessionStore
   /** Built in `onReady`; `null` before, and if tracking is off. */
   readonly activityTracker: ActivityTracker | null
+  /** What the option `sessionCache` does; `null` if it is off. */
+  readonly cacheStats: SessionCacheStats | null
 }

@@ -31,6 +31,21 @@ export interface ActivityTrackingOptions {
   readonly onFlushError?: ((error: FlushError) => void) | undefined
 }
 
+/** The option `sessionCache`. */
+export interface SessionCacheOptions {
+  /**
+   * Milliseconds for which this process may accept a session that another one has ended, whatever fails; at least four times
+   * `pollInterval`. Default: 2,000.
+   */
+  readonly maxStaleness?: number | undefined
+  /** Milliseconds between looks at the store's log of revocations, at most. Default: 100. */
+  readonly pollInterval?: number | undefined
+  /** Sessions in memory at most; 0: none, and only their ends are heard of. Default: 100,000. */
+  readonly maxSessions?: number | undefined
+  /** Milliseconds after which a session in memory is read again. Default: 300,000. */
+  readonly maxEntryAge?: number | undefined
+}
+
 /**
  * Options of `app.register(gosesh, options)`. A wrong one rejects start-up with `GOSESH_ERR_OPTION`, and one that needs
  * a method which the store lacks with `GOSESH_ERR_STORE_CAPABILITY`.
@@ -46,6 +61,12 @@ export interface GoseshOptions {
   readonly credentials?: readonly Credential[] | undefined
   /** Exact last activity without a store write per request. Default: off; `{}` turns it on with its defaults. */
   readonly activityTracking?: ActivityTrackingOptions | false | undefined
+  /**
+   * Keeps verified sessions in memory, so that requests need not read the store, and hears of the sessions that other processes
+   * end. Another process may accept a session for at most `maxStaleness` after it was ended. Needs a store that keeps a log of
+   * revocations: PostgreSQL, or Redis that is no cluster. Default: off; `{}` turns it on with its defaults.
+   */
+  readonly sessionCache?: SessionCacheOptions | false | undefined
   /** Where gosesh logs; as a function it is called in `onReady`. Default: `app.log`. */
   readonly logger?: Logger | ((app: FastifyInstance) => Logger) | undefined
   /**
@@ -237,4 +258,9 @@ export interface RouteSessionOptions {
    * must have been proved within that time, too. A session is required then. Default: none.
    */
   readonly factors?: readonly string[] | undefined
+  /**
+   * With the option `sessionCache`: lets requests find their session in memory. A route with `signedInWithin` or `factors` reads
+   * the store in any case. Default: `true` for `GET` and `HEAD`, `false` for other methods.
+   */
+  readonly cache?: boolean | undefined
 }

@@ -16,6 +16,13 @@ export interface EffectivePolicy {
     readonly maxBatchSize: number
     readonly maxPending: number
   } | null
+  /** `null`: each request reads the store. */
+  readonly sessionCache: {
+    readonly maxStaleness: number
+    readonly pollInterval: number
+    readonly maxSessions: number
+    readonly maxEntryAge: number
+  } | null
   readonly refreshInterval: number
   readonly storeTimeout: number
   readonly maxPendingStoreCalls: number

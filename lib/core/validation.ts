@@ -61,6 +61,11 @@ export function checkCount(name: string, value: unknown): number {
   return checkInteger(name, value, Number.MAX_SAFE_INTEGER, 'a whole number, 1 or more')
 }
 
+/** The same, or 0 for none. */
+export function checkCountOrNone(name: string, value: unknown): number {
+  return value === 0 ? 0 : checkInteger(name, value, Number.MAX_SAFE_INTEGER, 'a whole number, 0 or more')
+}
+
 /** Milliseconds for which a session lives. `orElse` names what turns the limit off. */
 export function checkLifetime(name: string, value: unknown, orElse?: string): number {
   const expected = 'a whole number of milliseconds from 1 to 100 years'

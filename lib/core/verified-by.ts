@@ -3,9 +3,13 @@ import type { Credential } from '../../types/credential.js'
 /** The credential that verified the request, or `null`. */
 export const verifiedBy = Symbol('gosesh.verifiedBy')
 
+/** True if the session of the request was found in memory, with the option `sessionCache`. */
+export const fromCache = Symbol('gosesh.fromCache')
+
 declare module 'fastify' {
   interface FastifyRequest {
     [verifiedBy]: Credential | null
+    [fromCache]?: boolean
   }
 }
 

@@ -1,11 +1,12 @@
 import type { FastifyInstance } from 'fastify'
 import type { Credential } from '../../types/credential.js'
-import type { ActivityTrackingOptions, GoseshOptions } from '../../types/options.js'
+import type { ActivityTrackingOptions, GoseshOptions, SessionCacheOptions } from '../../types/options.js'
 import type { EffectivePolicy } from '../../types/policy.js'
 import type { FlushError } from '../core/errors.js'
 import {
   checkBoolean,
   checkCount,
+  checkCountOrNone,
   checkDelay,
   checkFunction,
   checkLifetime,
@@ -39,6 +40,21 @@ function option<S>(given: Option<S>): Option<S> {
   return given
 }
 
+type OptionsOfTable = Record<
+  string,
+  { readonly parse: (name: string, value: unknown) => unknown; readonly standard: unknown }
+>
+
+/** The object of the option `name`, complete, frozen, and checked by its table. */
+function parseTable(name: string, table: OptionsOfTable, value: unknown): Readonly<Record<string, unknown>> {
+  const given = checkObject(name, value, Object.keys(table))
+  const entries = Object.entries(table).map(([key, { parse, standard }]) => [
+    key,
+    parse(`${name}.${key}`, given[key] === undefined ? standard : given[key]),
+  ])
+  return Object.freeze(Object.fromEntries(entries))
+}
+
 /** Each option of `activityTracking`: its parser and its default. */
 const trackingTable = {
   flushInterval: { parse: checkDelay, standard: 30_000 },
@@ -58,12 +74,33 @@ function parseTracking(value: unknown): TrackingSettings | null {
   if (typeof value !== 'object') {
     throw optionError(name, value, 'an object, where {} turns tracking on with its defaults, or false')
   }
-  const given = checkObject(name, value, Object.keys(trackingTable))
-  const entries = Object.entries(trackingTable).map(([key, { parse, standard }]) => [
-    key,
-    parse(`${name}.${key}`, given[key] === undefined ? standard : given[key]),
-  ])
-  return Object.freeze(Object.fromEntries(entries)) as TrackingSettings
+  return parseTable(name, trackingTable, value) as TrackingSettings
+}
+
+/** Each option of `sessionCache`: its parser and its default. */
+const cacheTable = {
+  maxStaleness: { parse: checkDelay, standard: 2_000 },
+  pollInterval: { parse: checkDelay, standard: 100 },
+  maxSessions: { parse: checkCountOrNone, standard: 100_000 },
+  maxEntryAge: { parse: checkDelay, standard: 300_000 },
+} as const satisfies Record<keyof SessionCacheOptions, object>
+
+type CacheSettings = { readonly [K in keyof typeof cacheTable]: number }
+
+/** So that the lease outlives a few polls that fail. */
+const pollsPerLease = 4
+
+function parseCache(value: unknown): CacheSettings | null {
+  if (value === undefined || value === false) return null
+  const name = 'sessionCache'
+  if (typeof value !== 'object') {
+    throw optionError(name, value, 'an object, where {} turns the cache on with its defaults, or false')
+  }
+  const settings = parseTable(name, cacheTable, value) as CacheSettings
+  const { maxStaleness, pollInterval } = settings
+  if (maxStaleness >= pollsPerLease * pollInterval) return settings
+  const expected = `at least ${pollsPerLease} × pollInterval (${pollsPerLease * pollInterval})`
+  throw optionError(`${name}.maxStaleness`, maxStaleness, expected)
 }
 
 interface DataSettings {
@@ -119,6 +156,7 @@ export const optionTable = {
       return { activityTracking: shown }
     },
   }),
+  sessionCache: option({ parse: parseCache, show: (sessionCache) => ({ sessionCache }) }),
   logger: option({ parse: (value, app) => parseLogger(value === undefined ? app.log : value) }),
   refreshInterval: option({
     parse: (value = 60_000) => checkDelay('refreshInterval', value),

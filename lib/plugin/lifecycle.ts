@@ -1,15 +1,20 @@
 import type { FastifyInstance } from 'fastify'
 import type { ActivityTracker } from '../../types/activity.js'
 import type { Logger } from '../../types/options.js'
+import type { SessionCacheStats } from '../../types/session-cache.js'
 import type { SessionStore } from '../../types/store.js'
 import { ActivityFlusher, PublicTracker } from '../activity/flusher.js'
+import { RevocationPoller } from '../cache/revocation-poller.js'
+import { SessionCache } from '../cache/session-cache.js'
 import { hasCapability, requireCapability } from '../core/capabilities.js'
 import { GoseshError } from '../core/errors.js'
 import { isPromise } from '../core/timing.js'
 import type { Settings } from '../options/options.js'
 import { checkLogger, checkStore } from '../options/values.js'
 import { BoundedStore } from '../session/bounded-store.js'
+import { CachedStore } from '../session/cached-store.js'
 import type { Context, ContextSource, Tracking } from '../session/context.js'
+import { EndsElsewhere } from '../session/ends-elsewhere.js'
 import { SessionEvents } from '../session/events.js'
 import { Sweeper } from '../session/sweeper.js'
 import { checkSchema } from './schema-check.js'
@@ -21,6 +26,9 @@ const defaultSweepInterval = 10 * 60_000
 /** Builds the context, starts what runs by itself, and stops it. */
 export class Lifecycle implements ContextSource {
   readonly events: SessionEvents
+  /** `null`, as is `elsewhere`, without the option `sessionCache`. */
+  readonly cache: SessionCache | null
+  readonly elsewhere: EndsElsewhere | null
   readonly #settings: Settings
   #log: Logger
   #context: Context | null = null
@@ -28,16 +36,19 @@ export class Lifecycle implements ContextSource {
   #tracker: PublicTracker | null = null
   #sweeper: Sweeper | null = null
   #sweepInterval: number | null = null
+  #poller: RevocationPoller | null = null
 
   constructor(app: FastifyInstance, settings: Settings) {
-    const { store } = settings
+    const { store, sessionCache } = settings
     this.#settings = settings
     this.#log = app.log
     this.events = new SessionEvents(() => this.#log)
+    this.cache = sessionCache && new SessionCache(sessionCache)
+    this.elsewhere = sessionCache && new EndsElsewhere(this, this.events)
     // Awaited in `onReady`; a rejection until then is not an unhandled one.
     if (isPromise(store)) store.then(undefined, () => {})
     else if (typeof store !== 'function') {
-      this.#context = this.#buildContext(new BoundedStore(store, settings), null)
+      this.#context = this.#buildContext(this.#boundedStore(store), null)
     }
   }
 
@@ -61,23 +72,36 @@ export class Lifecycle implements ContextSource {
     this.#log = checkLogger(typeof logger === 'function' ? logger(app) : logger)
     const store =
       this.#context?.store ??
-      new BoundedStore(checkStore(await (typeof given === 'function' ? given(app) : given)), this.#settings)
+      this.#boundedStore(checkStore(await (typeof given === 'function' ? given(app) : given)))
     await checkSchema(store, this.#log)
     if (maxSessionsPerUser !== null) {
       requireCapability(store, 'listUserSessions', 'The option maxSessionsPerUser')
     }
     warnOfSettings(this.#settings, store.raw, this.#log)
-    // Both are built before either is started: if the store lacks a capability, no timer is left behind.
+    // All are built before any is started: if the store lacks a capability, no timer is left behind.
     this.#flusher = this.#buildFlusher(store.raw)
     this.#sweeper = this.#buildSweeper(store)
+    this.#poller = this.#buildPoller(store)
     this.#context = this.#buildContext(store, this.#flusher)
+    const { sessionCache } = this.#settings
+    if (sessionCache !== null) await this.#poller?.start(sessionCache.pollInterval)
     this.#flusher?.start()
     this.#sweeper?.start()
   }
 
+  get cacheStats(): SessionCacheStats | null {
+    return this.cache?.stats ?? null
+  }
+
   /** `onClose`: the last flush. Never rejects. */
   async stop(): Promise<void> {
+    this.#poller?.stop()
     await Promise.all([this.#flusher?.stop(), this.#sweeper?.stop()])
+  }
+
+  #boundedStore(store: SessionStore): BoundedStore {
+    if (this.cache === null) return new BoundedStore(store, this.#settings)
+    return new CachedStore(store, this.#settings, this.cache, async () => this.#poller?.poll())
   }
 
   #buildContext(store: BoundedStore, flusher: ActivityFlusher | null): Context {
@@ -104,6 +128,13 @@ export class Lifecycle implements ContextSource {
     const flusher = new ActivityFlusher(recorder, activityTracking, clock, this.#log)
     this.#tracker = new PublicTracker(flusher)
     return flusher
+  }
+
+  #buildPoller(store: BoundedStore): RevocationPoller | null {
+    const { cache, elsewhere } = this
+    if (cache === null || elsewhere === null) return null
+    const log = requireCapability(store, 'readRevocations', 'The option sessionCache')
+    return new RevocationPoller(log, cache, elsewhere, this.#log)
   }
 
   #buildSweeper(store: BoundedStore): Sweeper | null {

@@ -6,14 +6,14 @@ import type { GoseshError } from '../core/errors.js'
 import { sessionAs } from '../core/internals.js'
 import { isPromise, isRecent } from '../core/timing.js'
 import { checkLifetime } from '../core/validation.js'
-import { isAmbient, verifiedBy } from '../core/verified-by.js'
+import { fromCache, isAmbient, verifiedBy } from '../core/verified-by.js'
 import { resolveCredential } from '../credentials/resolve.js'
 import type { Settings } from '../options/options.js'
 import type { SessionServices } from '../session/services.js'
 import { type CountsAsActivity, sessionOf, type Verification } from '../session/verifier.js'
 import type { Challenges } from './challenges.js'
 import { crossOriginError, type OriginCheck } from './origin-check.js'
-import type { Demands, RouteOptions, RouteOptionsParser } from './route-options.js'
+import { type Demands, mayUseCache, type RouteOptions, type RouteOptionsParser } from './route-options.js'
 
 /** The `onRequest` hook, and the hooks that demand a session. */
 export class RequestGuard {
@@ -63,6 +63,7 @@ export class RequestGuard {
   requireRecentSignIn(maxAge: number): (request: Pick<FastifyRequest, 'requireSession'>) => Promise<void> {
     const signedInWithin = checkLifetime('requireRecentSignIn', maxAge)
     return async (request) => {
+      await this.#readAgain(request as FastifyRequest)
       const refusal = this.#refusal(request.requireSession(), { signedInWithin, factors: [] })
       if (refusal !== null) throw refusal
     }
@@ -95,15 +96,35 @@ export class RequestGuard {
       route.activity &&
       !crossOrigin &&
       (demands === null || ((session) => this.#refusal(session, demands) === null))
-    const verification = this.#services.verifier.verify(token, clock.now(), activity)
     const settle = (settled: Verification): void => {
       const session = sessionOf(settled)
       if (session === null) this.#admitVisitor(request, reply, route)
       else this.#admit(request, reply, session, credential, crossOrigin, demands)
     }
+    const { cached, verifier } = this.#services
+    // A function is the demands of the route, and those want to know how things are now.
+    if (cached !== null && typeof activity === 'boolean' && mayUseCache(route, request.method)) {
+      const session = cached.find(token, clock.now(), activity)
+      request[fromCache] = session !== null
+      if (session !== null) {
+        settle(session)
+        return undefined
+      }
+    }
+    const verification = verifier.verify(token, clock.now(), activity)
     if (isPromise(verification)) return verification.then(settle)
     settle(verification)
     return undefined
+  }
+
+  /** Gives the request its session as the store has it now, if it was found in memory. */
+  async #readAgain(request: FastifyRequest): Promise<void> {
+    const { credentials, clock } = this.#settings
+    const presented = request[fromCache] ? resolveCredential(credentials, request) : null
+    if (presented === null) return
+    const verification = await this.#services.verifier.verify(presented.token, clock.now(), false)
+    this.#setSession(request, sessionOf(verification))
+    request[fromCache] = false
   }
 
   /** Throws 403 if a page of another origin sent the request, and 401 if the session is not what the route demands. */

@@ -5,7 +5,7 @@ import '../../types/fastify.js'
 import type { GoseshOptions } from '../../types/options.js'
 import { GoseshError } from '../core/errors.js'
 import { internals, sessionOf } from '../core/internals.js'
-import { verifiedBy } from '../core/verified-by.js'
+import { fromCache, verifiedBy } from '../core/verified-by.js'
 import { effectivePolicy, parseOptions } from '../options/options.js'
 import { createServices } from '../session/services.js'
 import { Sessions } from '../session/sessions.js'
@@ -28,8 +28,9 @@ async function registerSessions(app: FastifyInstance, options: GoseshOptions): P
   if (usesCookies && !app.hasPlugin('@fastify/cookie')) await app.register(cookie)
 
   const lifecycle = new Lifecycle(app, settings)
-  const { events } = lifecycle
-  const services = createServices(lifecycle, events)
+  const { events, cache, elsewhere } = lifecycle
+  const cachesSessions = settings.sessionCache !== null && settings.sessionCache.maxSessions > 0
+  const services = createServices(lifecycle, events, cachesSessions ? cache : null, elsewhere)
   const challenges = new Challenges(settings.credentials)
   const originCheck = new OriginCheck(settings)
   const visitors =
@@ -66,6 +67,7 @@ async function registerSessions(app: FastifyInstance, options: GoseshOptions): P
   app.decorate('requireRecentSignIn', (maxAge) => guard.requireRecentSignIn(maxAge))
   app.decorateRequest(settings.decorateAs, null)
   app.decorateRequest(verifiedBy, null)
+  if (cachesSessions) app.decorateRequest(fromCache, false)
   app.decorateRequest('requireSession', function () {
     return guard.requireSession(this)
   })

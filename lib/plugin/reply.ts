@@ -7,7 +7,7 @@ import { sessionOf } from '../core/internals.js'
 import { lifetimeOf } from '../core/timing.js'
 import { sessionIdOf } from '../core/token.js'
 import { checkBoolean, checkObject } from '../core/validation.js'
-import { isAmbient, verifiedBy } from '../core/verified-by.js'
+import { fromCache, isAmbient, verifiedBy } from '../core/verified-by.js'
 import { readToken, resolveCredential } from '../credentials/resolve.js'
 import type { Settings } from '../options/options.js'
 import type { CreatedSession } from '../session/events.js'
@@ -145,10 +145,10 @@ export class ReplySigner {
     return token === null ? null : idOwnedBy(token, await this.#verify(reply.request, writer, token))
   }
 
-  /** By the hook if it has verified this credential, else by one read. Not activity. */
+  /** By the hook if it has read this credential's session, else by one read. Not activity. */
   async #verify(request: FastifyRequest, credential: Credential, token: SessionToken): Promise<Verification> {
     const session = sessionOf(request)
-    if (request[verifiedBy] === credential && session !== null) return session
+    if (request[verifiedBy] === credential && session !== null && !request[fromCache]) return session
     return await this.#services.verifier.verify(token, this.#settings.clock.now(), false)
   }
 

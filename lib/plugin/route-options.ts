@@ -17,6 +17,8 @@ export interface RouteOptions {
   readonly activity: boolean
   /** `null`: any session will do. */
   readonly demands: Demands | null
+  /** True if the session may come from memory; `null`: the method decides. */
+  readonly cache: boolean | null
 }
 
 const disabled: RouteOptions = Object.freeze({
@@ -24,6 +26,7 @@ const disabled: RouteOptions = Object.freeze({
   required: false,
   activity: false,
   demands: null,
+  cache: false,
 })
 const name = 'config.session'
 
@@ -38,6 +41,7 @@ export class RouteOptionsParser {
       required: requireByDefault,
       activity: true,
       demands: null,
+      cache: null,
     })
   }
 
@@ -52,7 +56,7 @@ export class RouteOptionsParser {
     // Nothing but a plain object: the options in a `Map`, or of a class, would not be seen.
     if (typeof given !== 'object' || ![Object.prototype, null].includes(Object.getPrototypeOf(given ?? {})))
       throw optionError(name, given, 'false or an object, such as { required: true }')
-    checkObject(name, given, ['required', 'activity', 'signedInWithin', 'factors'])
+    checkObject(name, given, ['required', 'activity', 'signedInWithin', 'factors', 'cache'])
     const demands = parseDemands(given)
     const { required = demands !== null || this.#standard.required, activity = true } = given
     const options = Object.freeze({
@@ -60,6 +64,7 @@ export class RouteOptionsParser {
       required: checkBoolean(`${name}.required`, required),
       activity: checkBoolean(`${name}.activity`, activity),
       demands,
+      cache: parseCache(given, demands),
     })
     if (demands !== null && !options.required) {
       throw optionError(`${name}.required`, required, 'true, as signedInWithin or factors is given')
@@ -67,6 +72,19 @@ export class RouteOptionsParser {
     this.#parsed.set(given, options)
     return options
   }
+}
+
+/** Who guards a route by how the user signed in wants to know it as it is now. */
+function parseCache({ cache }: RouteSessionOptions, demands: Demands | null): boolean | null {
+  if (cache === undefined) return demands === null ? null : false
+  const allowed = checkBoolean(`${name}.cache`, cache)
+  if (!allowed || demands === null) return allowed
+  throw optionError(`${name}.cache`, cache, 'false, as signedInWithin or factors is given')
+}
+
+/** True if a request of this method to this route may find its session in memory. */
+export function mayUseCache({ cache }: RouteOptions, method: string): boolean {
+  return cache ?? (method === 'GET' || method === 'HEAD')
 }
 
 function parseDemands({ signedInWithin, factors }: RouteSessionOptions): Demands | null {

@@ -1,6 +1,7 @@
 import type { ActivityTracker } from '../../types/activity.js'
 import type { Clock, Logger, SessionLimitOptions } from '../../types/options.js'
 import type { SessionLifetime } from '../../types/session.js'
+import type { SessionCacheStats } from '../../types/session-cache.js'
 import type { PendingActivity } from '../core/pending-activity.js'
 import type { BoundedStore } from './bounded-store.js'
 
@@ -33,4 +34,6 @@ export interface ContextSource {
   readonly context: Context
   /** `null` if tracking is off, and until `onReady`. */
   readonly activityTracker: ActivityTracker | null
+  /** `null` without the option `sessionCache`. */
+  readonly cacheStats: SessionCacheStats | null
 }

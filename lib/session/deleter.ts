@@ -3,6 +3,7 @@ import type { SessionId, SessionMetadata } from '../../types/session.js'
 import { hasCapability, requireCapability } from '../core/capabilities.js'
 import { answerTo } from './bounded-store.js'
 import type { ContextSource } from './context.js'
+import type { ClaimEnd, EndsElsewhere } from './ends-elsewhere.js'
 import type { SessionEvents } from './events.js'
 import { RetriedCalls } from './retried-calls.js'
 
@@ -24,11 +25,14 @@ export interface SessionDeletion {
 export class SessionDeleter {
   readonly #source: ContextSource
   readonly #events: SessionEvents
+  readonly #elsewhere: EndsElsewhere | null
   readonly #retried: RetriedCalls
 
-  constructor(source: ContextSource, events: SessionEvents) {
+  /** `elsewhere`: `null` if nobody hears of what other nodes end. */
+  constructor(source: ContextSource, events: SessionEvents, elsewhere: EndsElsewhere | null) {
     this.#source = source
     this.#events = events
+    this.#elsewhere = elsewhere
     this.#retried = new RetriedCalls(events, messages)
   }
 
@@ -36,21 +40,25 @@ export class SessionDeleter {
   async delete({ id, reason, userId }: SessionDeletion): Promise<boolean> {
     const { store, tracking } = this.#source.context
     const owner = userId ?? (this.#events.hasEndListeners ? await this.#ownerOf(id) : null)
-    const settle = (existed: boolean): boolean => {
+    const settle = (existed: boolean, claim?: ClaimEnd): boolean => {
       tracking?.pending.forget(id)
-      if (existed) this.#events.sessionEnded({ reason, sessionId: id, userId: owner, except: null })
-      return existed
+      if (!existed) return false
+      claim?.(id)
+      this.#events.sessionEnded({ reason, sessionId: id, userId: owner, except: null })
+      return true
     }
-    try {
-      return settle(await store.deleteSession(id))
-    } catch (error) {
-      // A deletion that lands after its time has ended the session all the same.
-      answerTo(error)?.then(
-        (existed) => settle(Boolean(existed)),
-        () => {},
-      )
-      throw error
-    }
+    return await this.#ending(isOneOf([id]), async (claim) => {
+      try {
+        return settle(await store.deleteSession(id), claim)
+      } catch (error) {
+        // A deletion that lands after its time has ended the session all the same.
+        answerTo(error)?.then(
+          (existed) => settle(Boolean(existed)),
+          () => {},
+        )
+        throw error
+      }
+    })
   }
 
   /**
@@ -76,7 +84,11 @@ export class SessionDeleter {
    * Never rejects.
    */
   async deleteQuietly(id: SessionId): Promise<void> {
-    const attempt = (): Promise<boolean> => this.#source.context.store.deleteSession(id)
+    const attempt = (): Promise<void> =>
+      this.#ending(isOneOf([id]), async (claim) => {
+        await this.#source.context.store.deleteSession(id)
+        claim(id)
+      })
     try {
       await attempt()
     } catch (error) {
@@ -88,13 +100,16 @@ export class SessionDeleter {
   async deleteUserSessions(userId: string, except: SessionId | undefined): Promise<number> {
     const { store } = this.#source.context
     const ids = await this.#idsOf(userId)
-    const deleted = await store.deleteUserSessions(userId, { except })
-    for (const sessionId of ids) {
-      if (sessionId === except) continue
-      const kept = sessionId === null ? (except ?? null) : null
-      this.#events.sessionEnded({ reason: 'everywhere', sessionId, userId, except: kept })
-    }
-    return deleted
+    return await this.#ending(isOneOf(ids), async (claim) => {
+      const deleted = await store.deleteUserSessions(userId, { except })
+      for (const sessionId of ids) {
+        if (sessionId === except) continue
+        const kept = sessionId === null ? (except ?? null) : null
+        claim(sessionId)
+        this.#events.sessionEnded({ reason: 'everywhere', sessionId, userId, except: kept })
+      }
+      return deleted
+    })
   }
 
   /** Deletes the user's sessions, then the user. Resolves with true if there was either. */
@@ -108,14 +123,16 @@ export class SessionDeleter {
   async deleteSessionsByMetadata(pairs: SessionMetadata): Promise<number> {
     const { store, tracking } = this.#source.context
     const needed = 'app.gosesh.deleteSessionsByMetadata()'
-    const ids = await requireCapability(store, 'deleteSessionsByMetadata', needed).deleteSessionsByMetadata(
-      pairs,
-    )
-    for (const sessionId of ids) {
-      tracking?.pending.forget(sessionId)
-      this.#events.sessionEnded({ reason: 'signedOut', sessionId, userId: null, except: null })
-    }
-    return ids.length
+    const deleter = requireCapability(store, 'deleteSessionsByMetadata', needed)
+    return await this.#ending(isAny, async (claim) => {
+      const ids = await deleter.deleteSessionsByMetadata(pairs)
+      for (const sessionId of ids) {
+        tracking?.pending.forget(sessionId)
+        claim(sessionId)
+        this.#events.sessionEnded({ reason: 'signedOut', sessionId, userId: null, except: null })
+      }
+      return ids.length
+    })
   }
 
   /** Resolves with the number of sessions deleted. */
@@ -124,15 +141,23 @@ export class SessionDeleter {
     const deleter = requireCapability(store, 'deleteAllSessions', 'app.gosesh.deleteAllSessions()')
     // A session that is created meanwhile lives on, and so does its activity.
     const ids = tracking?.pending.pendingIds() ?? []
-    const deleted = await deleter.deleteAllSessions()
-    for (const id of ids) tracking?.pending.forget(id)
-    this.#events.sessionEnded({ reason: 'all', sessionId: null, userId: null, except: null })
-    return deleted
+    return await this.#ending(isAny, async (claim) => {
+      const deleted = await deleter.deleteAllSessions()
+      for (const id of ids) tracking?.pending.forget(id)
+      claim(null)
+      this.#events.sessionEnded({ reason: 'all', sessionId: null, userId: null, except: null })
+      return deleted
+    })
   }
 
   /** `onClose`: tries once more to delete what could not be deleted. Never rejects. */
   async stop(): Promise<void> {
     await this.#retried.stop()
+  }
+
+  /** Does what ends these sessions, and perhaps others; it claims those that it has ended. */
+  #ending<T>(covers: (id: SessionId) => boolean, work: (claim: ClaimEnd) => Promise<T>): Promise<T> {
+    return this.#elsewhere === null ? work(() => {}) : this.#elsewhere.during(covers, work)
   }
 
   async #ownerOf(id: SessionId): Promise<string | null> {
@@ -148,4 +173,14 @@ export class SessionDeleter {
     const sessions = await store.listUserSessions(userId)
     return sessions.map((session) => session.id)
   }
+}
+
+/** True for these; a `null` among them means that nobody knows which they are. */
+function isOneOf(ids: readonly (SessionId | null)[]): (id: SessionId) => boolean {
+  const known = new Set(ids)
+  return (id) => known.has(id) || known.has(null)
+}
+
+function isAny(): boolean {
+  return true
 }

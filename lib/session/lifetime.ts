@@ -64,6 +64,11 @@ export function liveSession(
   })
 }
 
+/** The later of two activities, of which there may be none. */
+export function laterOf(a: number | undefined, b: number | undefined): number | undefined {
+  return a === undefined || (b !== undefined && b > a) ? b : a
+}
+
 /** The extension for activity at `at`, or `null` if the idle deadline would not move. */
 function extensionTo(stored: SessionRecord, at: number): SessionExtension | null {
   const idleDeadline = idleDeadlineAt(at, stored.idleTimeout, stored.absoluteDeadline)

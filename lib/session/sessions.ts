@@ -19,6 +19,7 @@ import type {
   SessionToken,
   TokenInput,
 } from '../../types/session.js'
+import type { SessionCacheStats } from '../../types/session-cache.js'
 import type { SessionStore } from '../../types/store.js'
 import { GoseshError } from '../core/errors.js'
 import { isSessionId, isSessionToken } from '../core/token.js'
@@ -61,6 +62,10 @@ export class Sessions implements SessionManager {
 
   get activityTracker(): ActivityTracker | null {
     return this.#source.activityTracker
+  }
+
+  get cacheStats(): SessionCacheStats | null {
+    return this.#source.cacheStats
   }
 
   async createSession(

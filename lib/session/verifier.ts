@@ -7,7 +7,7 @@ import { secretHashOf, sessionIdOf } from '../core/token.js'
 import { storeError } from './bounded-store.js'
 import type { Context, ContextSource, Tracking } from './context.js'
 import type { SessionEvents } from './events.js'
-import { extensionBeforeFlush, extensionOnRefresh, liveSession } from './lifetime.js'
+import { extensionBeforeFlush, extensionOnRefresh, laterOf, liveSession } from './lifetime.js'
 
 /**
  * The live session, or why there is none. `mismatch`: there is one of this id, and the secret is not its own: an old token
@@ -63,7 +63,7 @@ export class Verifier {
     return stored.then((record) => {
       // A flush that ended during the read took its record away, and the read may not show yet what it wrote.
       const recorded = tracking?.pending.latest(id)
-      return this.#check(context, record, token, at, activity, later(pending, recorded))
+      return this.#check(context, record, token, at, activity, laterOf(pending, recorded))
     })
   }
 
@@ -148,10 +148,6 @@ export class Verifier {
   }
 }
 
-function later(a: number | undefined, b: number | undefined): number | undefined {
-  return a === undefined || (b !== undefined && b > a) ? b : a
-}
-
 /** Publishes the outcome on the diagnostics channel. */
 function publishing(
   sessionId: SessionId,
@@ -164,7 +160,8 @@ function publishing(
     error: VerifyMessage['error'],
   ): void => {
     const durationMs = performance.now() - started
-    channels.verify.publish({ outcome, sessionId, userId, durationMs, error } satisfies VerifyMessage)
+    const message = { outcome, sessionId, userId, durationMs, error, cached: false }
+    channels.verify.publish(message satisfies VerifyMessage)
   }
   const succeed = (verification: Verification): Verification => {
     if (typeof verification === 'string') publish(verification, null, null)
