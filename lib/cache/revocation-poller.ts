@@ -15,6 +15,7 @@ export interface RevocationListener {
 /** Asks the log again and again, and applies what it says to the cache, in its order: one poll at a time. */
 export class RevocationPoller {
   readonly #log: RevocationLog
+  readonly #interval: number
   readonly #cache: SessionCache
   readonly #listener: RevocationListener
   readonly #logger: Logger
@@ -24,18 +25,26 @@ export class RevocationPoller {
   #failing = false
   #repetition: Repetition | null = null
 
-  constructor(log: RevocationLog, cache: SessionCache, listener: RevocationListener, logger: Logger) {
+  /** `interval`: milliseconds from one poll to the next, at most. */
+  constructor(
+    log: RevocationLog,
+    interval: number,
+    cache: SessionCache,
+    listener: RevocationListener,
+    logger: Logger,
+  ) {
     this.#log = log
+    this.#interval = interval
     this.#cache = cache
     this.#listener = listener
     this.#logger = logger
   }
 
-  /** The first poll, then one at least every `interval` milliseconds. A log that fails is only warned of. */
-  async start(interval: number): Promise<void> {
+  /** Polls from now on, the first time at once, which it waits for. A log that fails is only warned of. */
+  async start(): Promise<void> {
     const poll = (): Promise<void> => this.poll().catch(() => {})
+    this.#repetition = repeat(this.#interval, poll)
     await poll()
-    this.#repetition = repeat(interval, poll)
   }
 
   stop(): void {

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { ActivityTracker } from '../../types/activity.js'
 import type { Logger } from '../../types/options.js'
+import type { RevocationLog } from '../../types/revocation-log.js'
 import type { SessionCacheStats } from '../../types/session-cache.js'
 import type { SessionStore } from '../../types/store.js'
 import { ActivityFlusher, PublicTracker } from '../activity/flusher.js'
@@ -9,6 +10,7 @@ import { SessionCache } from '../cache/session-cache.js'
 import { hasCapability, requireCapability } from '../core/capabilities.js'
 import { GoseshError } from '../core/errors.js'
 import { isPromise } from '../core/timing.js'
+import { optionError } from '../core/validation.js'
 import type { Settings } from '../options/options.js'
 import { checkLogger, checkStore } from '../options/values.js'
 import { BoundedStore } from '../session/bounded-store.js'
@@ -23,12 +25,20 @@ import { flushMargin, warnOfSettings } from './warnings.js'
 const minSweepGrace = 5 * 60_000
 const defaultSweepInterval = 10 * 60_000
 
+type CacheSettings = NonNullable<Settings['sessionCache']>
+
+/** What the option `sessionCache` adds. */
+interface Caching {
+  readonly settings: CacheSettings
+  readonly cache: SessionCache
+  readonly elsewhere: EndsElsewhere
+}
+
 /** Builds the context, starts what runs by itself, and stops it. */
 export class Lifecycle implements ContextSource {
   readonly events: SessionEvents
-  /** `null`, as is `elsewhere`, without the option `sessionCache`. */
-  readonly cache: SessionCache | null
-  readonly elsewhere: EndsElsewhere | null
+  /** `null` without the option `sessionCache`. */
+  readonly caching: Caching | null
   readonly #settings: Settings
   #log: Logger
   #context: Context | null = null
@@ -43,8 +53,11 @@ export class Lifecycle implements ContextSource {
     this.#settings = settings
     this.#log = app.log
     this.events = new SessionEvents(() => this.#log)
-    this.cache = sessionCache && new SessionCache(sessionCache)
-    this.elsewhere = sessionCache && new EndsElsewhere(this, this.events)
+    this.caching = sessionCache && {
+      settings: sessionCache,
+      cache: new SessionCache(sessionCache),
+      elsewhere: new EndsElsewhere(this, this.events),
+    }
     // Awaited in `onReady`; a rejection until then is not an unhandled one.
     if (isPromise(store)) store.then(undefined, () => {})
     else if (typeof store !== 'function') {
@@ -83,14 +96,13 @@ export class Lifecycle implements ContextSource {
     this.#sweeper = this.#buildSweeper(store)
     this.#poller = this.#buildPoller(store)
     this.#context = this.#buildContext(store, this.#flusher)
-    const { sessionCache } = this.#settings
-    if (sessionCache !== null) await this.#poller?.start(sessionCache.pollInterval)
+    await this.#poller?.start()
     this.#flusher?.start()
     this.#sweeper?.start()
   }
 
   get cacheStats(): SessionCacheStats | null {
-    return this.cache?.stats ?? null
+    return this.caching?.cache.stats ?? null
   }
 
   /** `onClose`: the last flush. Never rejects. */
@@ -100,8 +112,8 @@ export class Lifecycle implements ContextSource {
   }
 
   #boundedStore(store: SessionStore): BoundedStore {
-    if (this.cache === null) return new BoundedStore(store, this.#settings)
-    return new CachedStore(store, this.#settings, this.cache, async () => this.#poller?.poll())
+    if (this.caching === null) return new BoundedStore(store, this.#settings)
+    return new CachedStore(store, this.#settings, this.caching.cache, async () => this.#poller?.poll())
   }
 
   #buildContext(store: BoundedStore, flusher: ActivityFlusher | null): Context {
@@ -131,10 +143,10 @@ export class Lifecycle implements ContextSource {
   }
 
   #buildPoller(store: BoundedStore): RevocationPoller | null {
-    const { cache, elsewhere } = this
-    if (cache === null || elsewhere === null) return null
-    const log = requireCapability(store, 'readRevocations', 'The option sessionCache')
-    return new RevocationPoller(log, cache, elsewhere, this.#log)
+    if (this.caching === null) return null
+    const { settings, cache, elsewhere } = this.caching
+    const log = requireRevocationLog(store, settings)
+    return new RevocationPoller(log, settings.pollInterval, cache, elsewhere, this.#log)
   }
 
   #buildSweeper(store: BoundedStore): Sweeper | null {
@@ -150,6 +162,15 @@ export class Lifecycle implements ContextSource {
     const expiring = requireCapability(store, 'deleteExpiredSessions', 'The option sweepInterval')
     return new Sweeper(expiring, sweep, clock, this.#log)
   }
+}
+
+/** The store, if it has a log of revocations. On a Redis Cluster no option of the store would give it one. */
+function requireRevocationLog(store: BoundedStore, settings: CacheSettings): BoundedStore & RevocationLog {
+  if ((store.raw as { readonly isCluster?: unknown }).isCluster === true) {
+    throw optionError('sessionCache', settings, 'false on a Redis Cluster, which keeps no log of revocations')
+  }
+  return requireCapability(store, 'readRevocations', 'The option sessionCache') as BoundedStore &
+    RevocationLog
 }
 
 /** The lifetimes of `app.gosesh.createSession`: of the first credential that its client keeps itself, else of the first. */

@@ -28,9 +28,9 @@ async function registerSessions(app: FastifyInstance, options: GoseshOptions): P
   if (usesCookies && !app.hasPlugin('@fastify/cookie')) await app.register(cookie)
 
   const lifecycle = new Lifecycle(app, settings)
-  const { events, cache, elsewhere } = lifecycle
-  const cachesSessions = settings.sessionCache !== null && settings.sessionCache.maxSessions > 0
-  const services = createServices(lifecycle, events, cachesSessions ? cache : null, elsewhere)
+  const { events, caching } = lifecycle
+  const cache = caching !== null && caching.settings.maxSessions > 0 ? caching.cache : null
+  const services = createServices(lifecycle, events, cache, caching?.elsewhere ?? null)
   const challenges = new Challenges(settings.credentials)
   const originCheck = new OriginCheck(settings)
   const visitors =
@@ -67,7 +67,7 @@ async function registerSessions(app: FastifyInstance, options: GoseshOptions): P
   app.decorate('requireRecentSignIn', (maxAge) => guard.requireRecentSignIn(maxAge))
   app.decorateRequest(settings.decorateAs, null)
   app.decorateRequest(verifiedBy, null)
-  if (cachesSessions) app.decorateRequest(fromCache, false)
+  if (cache !== null) app.decorateRequest(fromCache, false)
   app.decorateRequest('requireSession', function () {
     return guard.requireSession(this)
   })

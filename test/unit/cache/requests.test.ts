@@ -1,6 +1,6 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import t from 'tap'
-import { MemoryStore, type Session, type SessionId, type VerifyMessage } from '../../../lib/index.js'
+import type { Session, SessionId, VerifyMessage } from '../../../lib/index.js'
 import { buildApp, cookieOf, signIn, whoami } from '../../tools/app.js'
 import { settle } from '../../tools/clock.js'
 import { LoggedStore } from '../../tools/logged-store.js'
@@ -365,12 +365,4 @@ t.test('the store may be one that answers with promises, or comes from a functio
   store.fail('getSession')
   t.ok(await whoami(app, cookie))
   t.equal((await app.inject({ method: 'POST', url: '/confirm', headers: { cookie } })).statusCode, 503)
-})
-
-t.test('a store without a log fails start-up', async (t) => {
-  const app = buildApp(t, { store: new MemoryStore(), sessionCache: {} })
-  await t.rejects(Promise.resolve(app.ready()), {
-    code: 'GOSESH_ERR_STORE_CAPABILITY',
-    message: 'The option sessionCache needs a store with the method readRevocations',
-  })
 })

@@ -152,6 +152,7 @@ t.test('app.gosesh.policy is everything in force, as plain data', async (t) => {
       },
     ],
     activityTracking: null,
+    sessionCache: null,
     refreshInterval: 60_000,
     storeTimeout: 2_000,
     maxPendingStoreCalls: 1_000,
