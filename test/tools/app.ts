@@ -10,6 +10,7 @@ import gosesh, {
   type Session,
   type SignInOptions,
 } from '../../lib/index.js'
+import { withCache } from './session-cache.js'
 
 /** An application with the usual routes, closed after the test. */
 /** Shaped like a token, and no session's. */
@@ -22,7 +23,7 @@ export function buildApp(
 ): FastifyInstance {
   const app = Fastify(server)
   t.teardown(() => app.close())
-  app.register(gosesh, options)
+  app.register(gosesh, withCache(options))
   addRoutes(app)
   return app
 }

@@ -4,6 +4,7 @@ import gosesh, { MemoryStore, type SessionId } from '../../lib/index.js'
 import { addRoutes, buildApp, signIn, whoami } from '../tools/app.js'
 import { fakeTime, settle } from '../tools/clock.js'
 import { recordingLogger } from '../tools/logger.js'
+import { isCacheOn } from '../tools/session-cache.js'
 import { WatchedStore } from '../tools/store.js'
 
 const second = 1_000
@@ -28,10 +29,12 @@ t.test('promise 1: one read, no write', async (t) => {
       const responses = []
       for (let i = 0; i < 1_000; i++) responses.push(await app.inject({ url: '/me', headers: { cookie } }))
       t.equal(responses.filter((response) => response.statusCode === 200).length, 1_000)
-      t.same(store.counts, { getSession: 1_000 })
+      // From memory it takes none but the first.
+      const getSession = isCacheOn() ? 1 : 1_000
+      t.same(store.counts, { getSession })
       t.ok(responses.every((response) => response.headers['set-cookie'] === undefined))
       await app.gosesh.activityTracker?.flush()
-      t.same(store.counts, { getSession: 1_000, batchRecordActivity: 1 })
+      t.same(store.counts, { getSession, batchRecordActivity: 1 })
       const batch = store.calls.at(-1)?.args[0]
       t.same([...(batch as Map<SessionId, Date>).keys()], [session.id])
     },

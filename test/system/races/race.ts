@@ -5,6 +5,7 @@ import type { Test } from 'tap'
 import gosesh, { type GoseshOptions, type Session } from '../../../lib/index.js'
 import { addRoutes, cookieOf } from '../../tools/app.js'
 import { settle } from '../../tools/clock.js'
+import { withCache } from '../../tools/session-cache.js'
 import { WatchedStore } from '../../tools/store.js'
 
 /** Schedules for each race. */
@@ -60,14 +61,17 @@ export class Race {
     this.#scheduler = scheduler
     this.app = Fastify({ exposeHeadRoutes: false })
     const { activityTracking } = options
-    this.app.register(gosesh, {
-      // No real timer ends a wait: that is the scheduler's choice alone.
-      storeTimeout: 600_000,
-      ...options,
-      ...(activityTracking && { activityTracking: { flushTimeout: 600_000, ...activityTracking } }),
-      store: this.store,
-      clock: { now: () => this.#now },
-    })
+    this.app.register(
+      gosesh,
+      withCache({
+        // No real timer ends a wait: that is the scheduler's choice alone.
+        storeTimeout: 600_000,
+        ...options,
+        ...(activityTracking && { activityTracking: { flushTimeout: 600_000, ...activityTracking } }),
+        store: this.store,
+        clock: { now: () => this.#now },
+      }),
+    )
     addRoutes(this.app)
     this.app.post('/login-twice', async (_request, reply) => {
       const [, last] = await Promise.all([reply.signIn('ada'), reply.signIn('ada')])

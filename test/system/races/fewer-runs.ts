@@ -1,0 +1,1 @@
+process.env.RACES_RUNS ??= '30'

@@ -1,0 +1,3 @@
+// All promises, with the option `sessionCache`.
+import '../../tools/session-cache-on.js'
+import '../promises.test.js'
