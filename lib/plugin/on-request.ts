@@ -102,7 +102,7 @@ export class RequestGuard {
       else this.#admit(request, reply, session, credential, crossOrigin, demands)
     }
     const { cached, verifier } = this.#services
-    // A function is the demands of the route, and those want to know how things are now.
+    // Never with demands, which say by a function if the request counts as activity.
     if (cached !== null && typeof activity === 'boolean' && mayUseCache(route, request.method)) {
       const session = cached.find(token, clock.now(), activity)
       request[fromCache] = session !== null

@@ -1,4 +1,5 @@
 // @ts-check
+import { cacheMutations } from './cache.js'
 import { compatMutations } from './compat.js'
 import { coreMutations } from './core.js'
 import { dataMutations } from './data.js'
@@ -17,6 +18,7 @@ export const mutations = [
   ...pluginMutations,
   ...sessionMutations,
   ...storeMutations,
+  ...cacheMutations,
   ...dataMutations,
   ...revocationMutations,
   ...compatMutations,

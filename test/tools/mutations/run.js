@@ -13,7 +13,13 @@ const root = resolve(fileURLToPath(new URL('../../..', import.meta.url)))
 const leftOut = new Set(['node_modules', '.git', '.tap', '.bench', 'dist'])
 const timeout = 300_000
 /** The long tests need less to find what is missing than to find what is rare. */
-const environment = { ABUSE_RUNS: '5000', RACES_RUNS: '60', DATA_RACES_RUNS: '100', CI: '' }
+const environment = {
+  ABUSE_RUNS: '5000',
+  RACES_RUNS: '60',
+  DATA_RACES_RUNS: '100',
+  STALENESS_RUNS: '100',
+  CI: '',
+}
 
 /** A copy of the repository to be changed; it is gone once the process is. */
 function copyRepository() {

@@ -28,10 +28,12 @@ t.test('a request', async (t) => {
     app.get('/store', { config: { session: { cache: false } } }, answer)
     app.get('/fresh', { config: { session: { signedInWithin: minute } } }, answer)
     app.get('/factor', { config: { session: { factors: [], signedInWithin: minute, cache: false } } }, answer)
+    app.get('/quiet', { config: { session: { signedInWithin: minute, activity: false } } }, answer)
     await app.ready()
     const { cookie } = await signIn(app)
     await whoami(app, cookie)
     for (const [method, url, reads] of [
+      ['GET', '/quiet', 1],
       ['POST', '/own', 1],
       ['POST', '/memory', undefined],
       ['GET', '/store', 1],
