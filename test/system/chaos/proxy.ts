@@ -4,7 +4,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 
 /** A way between the application and its store that can be made slow, broken off or silent. */
 export class TcpProxy {
-  readonly #target: number
+  /** The port behind it, for connections from now on. */
+  target: number
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
   /** Milliseconds by which every answer of the store comes later. */
@@ -12,7 +13,7 @@ export class TcpProxy {
   #silent = false
 
   constructor(target: number) {
-    this.#target = target
+    this.target = target
     this.#server = createServer((socket) => this.#connect(socket))
   }
 
@@ -48,7 +49,7 @@ export class TcpProxy {
   }
 
   #connect(downstream: Socket): void {
-    const upstream = connect(this.#target, '127.0.0.1')
+    const upstream = connect(this.target, '127.0.0.1')
     downstream.setNoDelay()
     upstream.setNoDelay()
     this.#forward(downstream, upstream, () => 0)
