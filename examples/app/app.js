@@ -58,6 +58,11 @@ function cookies(origin) {
   }
 }
 
+/** @param {import('gosesh').SessionStore & Partial<import('gosesh').RevocationLog>} store */
+function hasRevocationLog(store) {
+  return store.readRevocations !== undefined
+}
+
 /** @param {AppOptions['provider']} provider */
 function openIdProvider({ issuer, clientId, clientSecret }) {
   return oidc({
@@ -105,6 +110,8 @@ export async function buildApp({
     // A stale cookie would shadow a valid bearer token, so bearer comes first.
     credentials: [bearerCredential(), cookieCredential(cookie.session)],
     activityTracking: {},
+    // With a server for a store there may be other processes: their sign-outs close the live pages of this one.
+    sessionCache: hasRevocationLog(store) ? {} : false,
     // A note may be written before anybody has signed in.
     visitors: { cookie: cookie.visitor },
     clock,

@@ -26,7 +26,7 @@ export async function metrics(app) {
   })
   const ends = new Counter({
     name: 'gosesh_session_ends_total',
-    help: 'Sessions that this process ended or found ended',
+    help: 'Sessions that this process ended, found ended or heard of',
     labelNames: ['reason'],
     registers,
   })
@@ -50,6 +50,8 @@ export async function metrics(app) {
       this.set(app.gosesh.activityTracker?.pendingCount ?? 0)
     },
   })
+
+  if (app.gosesh.policy.sessionCache !== null) cacheMetrics(app, registers)
 
   /** @param {import('gosesh').VerifyMessage} message */
   const onVerify = ({ outcome, durationMs }) => verifications.observe({ outcome }, durationMs / 1_000)
@@ -78,4 +80,30 @@ export async function metrics(app) {
     reply.type(registry.contentType)
     return await registry.metrics()
   })
+}
+
+/**
+ * What the option `sessionCache` does.
+ *
+ * @param {import('fastify').FastifyInstance} app
+ * @param {Registry[]} registers
+ */
+function cacheMetrics(app, registers) {
+  /** @type {[string, string, keyof import('gosesh').SessionCacheStats, number][]} */
+  const gauges = [
+    ['gosesh_cache_sessions', 'Sessions in memory', 'size', 1],
+    ['gosesh_cache_hits', 'Requests that found their session in memory', 'hits', 1],
+    ['gosesh_cache_misses', 'Requests that might have, and read the store', 'misses', 1],
+    ['gosesh_cache_proven_age_seconds', 'Time since the log of revocations was read', 'provenAgeMs', 1_000],
+  ]
+  for (const [name, help, key, divisor] of gauges) {
+    new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        this.set((app.gosesh.cacheStats?.[key] ?? Number.NaN) / divisor)
+      },
+    })
+  }
 }

@@ -3,6 +3,7 @@ import t from 'tap'
 import { metrics } from '../../../examples/recipes/metrics.js'
 import gosesh from '../../../lib/index.js'
 import { addRoutes, signIn, unknownToken, whoami } from '../../tools/app.js'
+import { LoggedStore } from '../../tools/logged-store.js'
 import { WatchedStore } from '../../tools/store.js'
 
 t.test('what gosesh does is counted, and forgotten by the channels once the app has closed', async (t) => {
@@ -38,4 +39,19 @@ t.test('what gosesh does is counted, and forgotten by the channels once the app 
     t.ok(response.body.includes(`\n${line}\n`), line)
   }
   await app.close()
+})
+
+t.test('with the session cache its state is shown, too', async (t) => {
+  const app = Fastify()
+  t.teardown(() => app.close())
+  app.register(gosesh, { store: new LoggedStore(), sessionCache: {} })
+  app.register(metrics)
+  addRoutes(app)
+  const { cookie } = await signIn(app)
+  for (let i = 0; i < 3; i++) await whoami(app, cookie)
+  const { body } = await app.inject('/metrics')
+  for (const line of ['gosesh_cache_sessions 1', 'gosesh_cache_hits 2', 'gosesh_cache_misses 1']) {
+    t.ok(body.includes(`\n${line}\n`), line)
+  }
+  t.match(body, /^gosesh_cache_proven_age_seconds 0\.\d+/m)
 })

@@ -5,8 +5,14 @@ import Fastify from 'fastify'
 import t, { type Test } from 'tap'
 import { type ClientOptions, WebSocket } from 'ws'
 import { sockets } from '../../../examples/recipes/websocket.js'
-import gosesh, { type GoseshOptions, type Session } from '../../../lib/index.js'
+import gosesh, {
+  type GoseshOptions,
+  MemoryStore,
+  type Session,
+  type SessionRecord,
+} from '../../../lib/index.js'
 import { addRoutes, signIn, unknownToken } from '../../tools/app.js'
+import { LoggedStore } from '../../tools/logged-store.js'
 
 async function listeningApp(t: Test, options: GoseshOptions = {}, recheckInterval = 600_000) {
   const app = Fastify()
@@ -111,4 +117,45 @@ t.test('a socket that was opened with an old token closes once the session is co
   const response = await app.inject({ method: 'POST', url: '/confirm', headers: { cookie }, body: {} })
   t.equal(response.statusCode, 200)
   t.equal(await closed, 4401)
+})
+
+t.test('with the session cache, two processes', async (t) => {
+  const store = new LoggedStore()
+  const options = { store, sessionCache: { pollInterval: 20 } }
+  const [one, two] = [await listeningApp(t, options), await listeningApp(t, options)]
+
+  t.test('a socket closes when its session is signed out on the other one, without look-ups', async (t) => {
+    const { closed, reason, session } = await one.openSocket()
+    const other = await one.openSocket('bo')
+    await two.app.gosesh.deleteSession(session.id)
+    t.equal(await closed, 4401)
+    t.equal(await reason, 'elsewhere')
+    t.equal(await other.echo('still'), 'bo: still')
+  })
+
+  t.test(
+    'a change of its session closes no socket, and a log that cannot tell those without one',
+    async (t) => {
+      const [ended, alive] = [await one.openSocket(), await one.openSocket('bo')]
+      await two.app.gosesh.updateMetadata(alive.session.id, { device: 'phone' })
+      await MemoryStore.prototype.deleteSession.call(store, ended.session.id)
+      store.forgetLog()
+      t.equal(await ended.closed, 4401)
+      t.equal(await alive.echo('still'), 'bo: still')
+    },
+  )
+})
+
+t.test('a socket whose session ends while it opens closes, too', async (t) => {
+  const store = new LoggedStore()
+  const { app, connect } = await listeningApp(t, { store, sessionCache: {} })
+  // Once it was verified, which is the first read.
+  store.on('getSession', async (proceed) => {
+    const record = (await proceed()) as SessionRecord | null
+    if (record !== null) await MemoryStore.prototype.deleteSession.call(store, record.id)
+    return record
+  })
+  const { cookie } = await signIn(app)
+  const [code] = await once(connect(cookie), 'close')
+  t.equal(code, 4401)
 })
