@@ -67,25 +67,23 @@ export class CachedStore<S extends SessionStore = SessionStore> extends BoundedS
   /** A call that failed may have taken effect, or may do so later. */
   async #dropping<T>(id: SessionId, call: Promise<T>): Promise<T> {
     const drop = (): void => this.#cache.drop(id)
-    try {
-      return await call
-    } catch (error) {
+    const result = await call.catch((error) => {
+      drop()
       answerTo(error)?.then(drop, drop)
       throw error
-    } finally {
-      drop()
-    }
+    })
+    drop()
+    return result
   }
 
   async #syncing<T>(call: Promise<T>): Promise<T> {
     const sync = (): Promise<void> => this.#sync().catch(() => this.#cache.clear())
-    try {
-      return await call
-    } catch (error) {
+    const result = await call.catch(async (error) => {
       answerTo(error)?.then(sync, sync)
-      throw error
-    } finally {
       await sync()
-    }
+      throw error
+    })
+    await sync()
+    return result
   }
 }

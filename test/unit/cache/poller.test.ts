@@ -112,6 +112,17 @@ t.test('polls run one after the other, and whoever asks during one shares the ne
   t.equal(polls, 3)
 })
 
+t.test('whoever asks as soon as one has ended begins the one that others wait for', async (t) => {
+  let polls = 0
+  const { poller } = pollerOver(async () => ({ cursor: String(++polls), entries: [] }))
+  const first = poller.poll()
+  const direct = first.then(() => poller.poll())
+  await Promise.all([direct, poller.poll()])
+  t.equal(polls, 2)
+  await Promise.all([poller.poll(), poller.poll(), poller.poll()])
+  t.equal(polls, 4)
+})
+
 t.test('in an app', async (t) => {
   t.test('the log is asked at the start, then every pollInterval, until the app closes', async (t) => {
     const time = fakeTime(t)

@@ -144,12 +144,13 @@ t.test('time', async (t) => {
   t.test('activity of this node keeps a session in memory alive, past a flush too', async (t) => {
     const clock = steppedClock()
     const { app, store, stats } = await cachingNode(t, { clock, activityTracking: { flushInterval: 1_000 } })
-    const { cookie } = await signIn(app, { idleTimeout: 10 * minute })
+    const { cookie, session: signedIn } = await signIn(app, { idleTimeout: 10 * minute })
     await whoami(app, cookie)
     clock.forward(4 * minute)
     const active = clock.now()
     t.ok(await whoami(app, cookie))
     await app.gosesh.activityTracker?.flush()
+    t.equal(store.getSession(signedIn.id)?.lastActivityAt.getTime(), active, 'it is written')
     store.reset()
     clock.forward(4 * minute)
     const session = await whoami(app, cookie, '/poll')
@@ -253,6 +254,25 @@ t.test('what this node ends or changes is out of its memory before the call is a
       release()
       await settle(10)
       t.equal(await whoami(node.app, cookie), null, method)
+    }
+  })
+
+  t.test('also if the call never reached the store', async (t) => {
+    const store = new LoggedStore()
+    const app = buildApp(t, { store, sessionCache: {}, maxPendingStoreCalls: 1 })
+    const { cookie, session } = await signIn(app)
+    for (const call of [
+      () => app.gosesh.deleteSession(session.id),
+      () => app.gosesh.deleteUserSessions('ada'),
+    ]) {
+      await whoami(app, cookie)
+      t.equal(app.gosesh.cacheStats?.size, 1)
+      const release = store.hold('upsertUser')
+      const waiting = app.gosesh.upsertUser('bo')
+      await t.rejects(Promise.resolve<unknown>(call()), { code: 'GOSESH_ERR_STORE_UNAVAILABLE' })
+      t.equal(app.gosesh.cacheStats?.size, 0)
+      release()
+      await waiting
     }
   })
 
