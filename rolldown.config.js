@@ -25,7 +25,12 @@ export default defineConfig({
     dir: 'dist/lib',
     chunkFileNames: '[name].js',
     codeSplitting: {
-      groups: [{ name: 'gosesh', test: /lib\/(?!compat|oauth|testing|stores\/(postgres|redis|sqlite))/ }],
+      groups: [
+        {
+          name: 'gosesh',
+          test: /lib\/(?!compat|oauth|testing|stores\/(postgres|redis|sqlite)|device-binding\/(?!options|headers)|plugin\/device-(binding|events))/,
+        },
+      ],
     },
     comments: false,
     sourcemap: true,

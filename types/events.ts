@@ -49,6 +49,8 @@ export interface VerifyMessage {
   readonly sessionId: SessionId
   /** `null` unless the outcome is `verified`. */
   readonly userId: string | null
+  /** True if the session is bound to a device; its proof is looked at apart from the token. */
+  readonly deviceBound: boolean
   readonly durationMs: number
   readonly error: EventError | null
   /** True if the session was in memory, with the option `sessionCache`; then the outcome is `verified`. */

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { CookieCredentialOptions, Credential } from './credential.js'
 import type { SessionDataOptions } from './data.js'
+import type { DeviceBindingOptions } from './device-binding.js'
 import type { FlushError } from './errors.js'
 import type { SessionId } from './session.js'
 import type { SessionStore } from './store.js'
@@ -119,6 +120,11 @@ export interface GoseshOptions {
    * off, and a write without a session is 401; `{}` turns it on with its defaults.
    */
   readonly visitors?: VisitorOptions | false | undefined
+  /**
+   * Binds the sessions of browsers that can do it to a key of the device, so that a copied cookie soon stops working.
+   * Experimental; needs the package jose and a store with `updateSession`. Default: off.
+   */
+  readonly deviceBinding?: DeviceBindingOptions | false | undefined
   /** Adds `sessionId` and `userId` to the log lines of a verified request. Default: `false`. */
   readonly bindSessionToLog?: boolean | undefined
   /**
@@ -259,8 +265,13 @@ export interface RouteSessionOptions {
    */
   readonly factors?: readonly string[] | undefined
   /**
-   * With the option `sessionCache`: lets requests find their session in memory. A route with `signedInWithin` or `factors` reads
-   * the store in any case. Default: `true` for `GET` and `HEAD`, `false` for other methods.
+   * With the option `sessionCache`: lets requests find their session in memory. A route with `signedInWithin`, `factors` or
+   * `deviceBound` reads the store in any case. Default: `true` for `GET` and `HEAD`, `false` for other methods.
    */
   readonly cache?: boolean | undefined
+  /**
+   * `true`: the session must be bound to a device, else 401 `GOSESH_ERR_DEVICE_PROOF`. A session is required then. Needs the
+   * option `deviceBinding`. Default: any session will do.
+   */
+  readonly deviceBound?: boolean | undefined
 }

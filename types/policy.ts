@@ -39,6 +39,12 @@ export interface EffectivePolicy {
   /** `null`: visitors keep no data. */
   readonly visitors: { readonly idleTimeout: number; readonly cookieName: string } | null
   readonly data: { readonly maxValueLength: number; readonly maxKeys: number }
+  /** `null`: sessions are not bound to devices. */
+  readonly deviceBinding: {
+    readonly lifetime: number
+    readonly path: string
+    readonly allowedRefreshInitiators: readonly string[]
+  } | null
   readonly decorateAs: string
   readonly bindSessionToLog: boolean
   readonly requireByDefault: boolean

@@ -13,6 +13,9 @@ export const channels = {
   updateMetadata: channel('gosesh:update-metadata'),
   sessionEnd: channel('gosesh:session-end'),
   crossOrigin: channel('gosesh:cross-origin'),
+  deviceRegistration: channel('gosesh:device-registration'),
+  deviceRefresh: channel('gosesh:device-refresh'),
+  deviceRefusal: channel('gosesh:device-refusal'),
   flush: channel('gosesh:flush'),
   sweep: channel('gosesh:sweep'),
 }

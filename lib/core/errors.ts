@@ -20,6 +20,10 @@ const table: Readonly<Record<GoseshErrorCode, ErrorEntry>> = {
   },
   GOSESH_ERR_DATA_TOO_LARGE: { statusCode: 413, message: 'The session cannot hold as much data' },
   GOSESH_ERR_DATA_VALUE: { statusCode: 500, message: 'JSON cannot hold the value' },
+  GOSESH_ERR_DEVICE_PROOF: {
+    statusCode: 401,
+    message: 'The browser did not prove that it holds the key of this session; sign in again',
+  },
   GOSESH_ERR_FACTOR_MISSING: { statusCode: 401, message: 'Confirm in another way that it is you to do this' },
   GOSESH_ERR_FLUSH: { statusCode: 500, message: 'A batch of session activity could not be written' },
   GOSESH_ERR_METADATA: {

@@ -6,6 +6,9 @@ import type {
 import { requireSession } from './require-session.js'
 import { checkObject, checkPath, checkText } from './validation.js'
 
+/** A browser that has lost its key gets on with a new sign-in, too. */
+const signInHelps: readonly unknown[] = ['GOSESH_ERR_UNAUTHENTICATED', 'GOSESH_ERR_DEVICE_PROOF']
+
 /** True if a browser asked for a page to show, rather than a script or a program for data. */
 function isNavigation({ method, headers }: RequestForSignIn): boolean {
   if (method !== 'GET' && method !== 'HEAD') return false
@@ -35,7 +38,7 @@ export function redirectToSignIn(page: string, options: RedirectToSignInOptions 
     )
     if (refusal === null) return
     // Without gosesh there is nothing to sign in to, whatever session another plugin has.
-    if (refusal.code !== 'GOSESH_ERR_UNAUTHENTICATED' || !isNavigation(request)) throw refusal
+    if (!signInHelps.includes(refusal.code) || !isNavigation(request)) throw refusal
     reply.header('cache-control', 'no-store')
     return reply.redirect(signInUrl(path, request.originalUrl, parameter), 303)
   }

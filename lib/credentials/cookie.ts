@@ -1,6 +1,7 @@
 import type { CookieSerializeOptions } from '@fastify/cookie'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { CookieCredentialOptions, Credential } from '../../types/credential.js'
+import { cookieAttributes, cookieValue } from '../core/cookies.js'
 import {
   checkBoolean,
   checkCookieName,
@@ -75,31 +76,6 @@ function checkPrefix(name: string, { domain, path, secure }: CookieAttributes): 
 }
 
 /**
- * Returns the value of the first cookie of exactly this name, or `null`. RFC 6265bis, section 5.7.1, trims spaces and
- * tabs, and nothing else: a parser that trims further white space takes `\xa0__Host-session`, which any neighbouring host
- * can set, for `__Host-session`.
- */
-export function cookieValue(header: string, name: string): string | null {
-  for (const pair of header.split(';')) {
-    const equals = pair.indexOf('=')
-    if (equals !== -1 && trimmed(pair.slice(0, equals)) === name) return trimmed(pair.slice(equals + 1))
-  }
-  return null
-}
-
-function trimmed(text: string): string {
-  let start = 0
-  let end = text.length
-  while (start < end && isBlank(text, start)) start++
-  while (end > start && isBlank(text, end - 1)) end--
-  return text.slice(start, end)
-}
-
-function isBlank(text: string, index: number): boolean {
-  return text[index] === ' ' || text[index] === '\t'
-}
-
-/**
  * The token in a cookie: `HttpOnly`, `Secure`, `SameSite=Lax`, `Path=/`, `Max-Age` up to the absolute deadline
  * (OWASP ASVS 3.3, RFC 6265bis). Throws `GOSESH_ERR_OPTION` on a wrong option.
  */
@@ -121,6 +97,7 @@ export function cookieCredential(options: CookieCredentialOptions = {}): Credent
     name: 'cookie',
     header: 'Cookie',
     cookieName: name,
+    [cookieAttributes]: common,
     challenge: null,
     ...lifetimes,
     maxAbsoluteTimeout: maxCookieLifetime,

@@ -15,6 +15,7 @@ import {
   parseDate,
 } from '../core/validation.js'
 import { cookieCredential, cookieOptionNames } from '../credentials/cookie.js'
+import { parseDeviceBinding } from '../device-binding/options.js'
 import { MemoryStore } from '../stores/memory/store.js'
 import { parseCredentials, showCredentials } from './credentials.js'
 import {
@@ -208,6 +209,14 @@ export const optionTable = {
         cookieName: String(visitors.credential.cookieName),
       },
     }),
+  }),
+  deviceBinding: option({
+    parse: (value, app) => parseDeviceBinding(value, app.prefix),
+    show(binding) {
+      if (binding === null) return { deviceBinding: null }
+      const { secrets: _, ...shown } = binding
+      return { deviceBinding: shown }
+    },
   }),
   decorateAs: option({ parse: parseDecorateAs, show: (decorateAs) => ({ decorateAs }) }),
   data: option({ parse: parseData, show: (data) => ({ data }) }),

@@ -5,15 +5,21 @@ import type { Session } from '../../types/session.js'
 import type { GoseshError } from '../core/errors.js'
 import { sessionAs } from '../core/internals.js'
 import { isPromise, isRecent } from '../core/timing.js'
+import { sessionIdOf } from '../core/token.js'
 import { checkLifetime } from '../core/validation.js'
 import { fromCache, isAmbient, verifiedBy } from '../core/verified-by.js'
-import { resolveCredential } from '../credentials/resolve.js'
+import { type Presented, resolveCredential } from '../credentials/resolve.js'
+import type { Proof } from '../device-binding/bound-cookie.js'
 import type { Settings } from '../options/options.js'
 import type { SessionServices } from '../session/services.js'
 import { type CountsAsActivity, sessionOf, type Verification } from '../session/verifier.js'
 import type { Challenges } from './challenges.js'
+import type { DeviceGuard } from './device-guard.js'
 import { crossOriginError, type OriginCheck } from './origin-check.js'
 import { type Demands, mayUseCache, type RouteOptions, type RouteOptionsParser } from './route-options.js'
+
+/** True if the request was answered already. */
+type Answered = boolean | undefined
 
 /** The `onRequest` hook, and the hooks that demand a session. */
 export class RequestGuard {
@@ -23,6 +29,7 @@ export class RequestGuard {
   readonly #originCheck: OriginCheck
   readonly #routes: RouteOptionsParser
   readonly #challenges: Challenges
+  readonly #devices: DeviceGuard | null
 
   constructor(
     settings: Settings,
@@ -31,6 +38,7 @@ export class RequestGuard {
     originCheck: OriginCheck,
     routes: RouteOptionsParser,
     challenges: Challenges,
+    devices: DeviceGuard | null,
   ) {
     this.#settings = settings
     this.#services = services
@@ -38,6 +46,7 @@ export class RequestGuard {
     this.#originCheck = originCheck
     this.#routes = routes
     this.#challenges = challenges
+    this.#devices = devices
   }
 
   /** With a store that has the answer at hand the request goes on in the same turn. */
@@ -46,7 +55,7 @@ export class RequestGuard {
     reply: FastifyReply,
     done: HookHandlerDoneFunction,
   ): void => {
-    let verified: Promise<void> | undefined
+    let verified: Promise<Answered> | undefined
     let error: Error | undefined
     try {
       // A context inside this one that registered gosesh before has sessions of its own, and hears this hook too.
@@ -56,7 +65,7 @@ export class RequestGuard {
     }
     // Outside of `try`: the rest of the request runs inside of `done`.
     if (verified === undefined) done(error)
-    else verified.then(() => done(), done)
+    else verified.then((answered) => answered || done(), done)
   }
 
   /** The hook of `app.requireRecentSignIn(maxAge)`. */
@@ -64,7 +73,11 @@ export class RequestGuard {
     const signedInWithin = checkLifetime('requireRecentSignIn', maxAge)
     return async (request) => {
       await this.#readAgain(request as FastifyRequest)
-      const refusal = this.#refusal(request.requireSession(), { signedInWithin, factors: [] })
+      const refusal = this.#refusal(request.requireSession(), {
+        signedInWithin,
+        factors: [],
+        deviceBound: false,
+      })
       if (refusal !== null) throw refusal
     }
   }
@@ -77,7 +90,7 @@ export class RequestGuard {
   }
 
   /** Gives the request its session. Throws, or rejects with, what refuses it. */
-  #verify(request: FastifyRequest, reply: FastifyReply): Promise<void> | undefined {
+  #verify(request: FastifyRequest, reply: FastifyReply): Promise<Answered> | undefined {
     // A context that was there before gosesh hears the hook but was not given the decorated properties.
     this.#setSession(request, null)
     request[verifiedBy] = null
@@ -92,29 +105,47 @@ export class RequestGuard {
     const crossOrigin = isAmbient(credential) && this.#originCheck.refuses(request)
     // A request that will be refused keeps nothing alive.
     const { demands } = route
+    const proof = this.#devices?.proofOf(request, credential, sessionIdOf(token)) ?? 'valid'
     const activity: CountsAsActivity =
       route.activity &&
       !crossOrigin &&
-      (demands === null || ((session) => this.#refusal(session, demands) === null))
-    const settle = (settled: Verification): void => {
+      ((demands === null && proof === 'valid') ||
+        ((session) =>
+          (proof === 'valid' || !session.deviceBound) &&
+          (demands === null || this.#refusal(session, demands) === null)))
+    const settle = (settled: Verification): Promise<Answered> | undefined => {
       const session = sessionOf(settled)
       if (session === null) this.#admitVisitor(request, reply, route)
-      else this.#admit(request, reply, session, credential, crossOrigin, demands)
+      else if (crossOrigin || proof === 'valid' || !session.deviceBound)
+        this.#admit(request, reply, session, credential, crossOrigin, demands)
+      else return this.#admitUnproved(request, reply, session, presented, proof, route)
+      return undefined
     }
     const { cached, verifier } = this.#services
-    // Never with demands, which say by a function if the request counts as activity.
+    // Never if it takes the session to say whether the request counts as activity, as with demands and without a proof.
     if (cached !== null && typeof activity === 'boolean' && mayUseCache(route, request.method)) {
       const session = cached.find(token, clock.now(), activity)
       request[fromCache] = session !== null
-      if (session !== null) {
-        settle(session)
-        return undefined
-      }
+      if (session !== null) return settle(session)
     }
     const verification = verifier.verify(token, clock.now(), activity)
-    if (isPromise(verification)) return verification.then(settle)
-    settle(verification)
-    return undefined
+    return isPromise(verification) ? verification.then(settle) : settle(verification)
+  }
+
+  /** A bound session without its proof: nobody's request, unless the session was bound a moment ago. */
+  async #admitUnproved(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    session: Session,
+    { credential }: Presented,
+    proof: Exclude<Proof, 'valid'>,
+    route: RouteOptions,
+  ): Promise<Answered> {
+    request[verifiedBy] = credential
+    const outcome = await this.#devices?.admits(request, reply, session, credential, proof)
+    if (outcome === 'session') this.#admit(request, reply, session, credential, false, route.demands)
+    if (outcome === 'visitor') this.#admitVisitor(request, reply, route)
+    return outcome === 'answered'
   }
 
   /** Gives the request its session as the store has it now, if it was found in memory. */
@@ -141,7 +172,9 @@ export class RequestGuard {
     this.#setSession(request, session)
     if (this.#settings.bindSessionToLog) bindToLog(request, reply, session)
     const refusal = demands === null ? null : this.#refusal(session, demands)
-    if (refusal !== null) throw announced(reply, refusal)
+    if (refusal === null) return
+    if (refusal.code === 'GOSESH_ERR_DEVICE_PROOF') this.#devices?.noteUnbound(request, session)
+    throw announced(reply, refusal)
   }
 
   #setSession(request: FastifyRequest, session: Session | null): void {
@@ -150,8 +183,9 @@ export class RequestGuard {
   }
 
   /** Why the session is not what the route demands, or `null`. With both demands each factor has to be as recent. */
-  #refusal({ authenticatedAt, factors }: Session, demands: Demands): GoseshError | null {
+  #refusal({ authenticatedAt, factors, deviceBound }: Session, demands: Demands): GoseshError | null {
     const { signedInWithin } = demands
+    if (demands.deviceBound && !deviceBound) return this.#challenges.notDeviceBound()
     const now = this.#settings.clock.now()
     const isFresh = (at: Date): boolean => signedInWithin === null || isRecent(at, now, signedInWithin)
     if (signedInWithin !== null && !isFresh(authenticatedAt)) {

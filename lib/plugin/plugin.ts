@@ -36,15 +36,27 @@ async function registerSessions(app: FastifyInstance, options: GoseshOptions): P
   const visitors =
     settings.visitors === null ? null : new Visitors(settings.visitors, lifecycle, services, originCheck)
   const data = new RequestData(lifecycle, settings, services, challenges, visitors)
+  const { deviceBinding } = settings
+  const devices =
+    deviceBinding === null
+      ? null
+      : await (await import('./device-binding.js')).bindDevices(
+          app,
+          settings,
+          deviceBinding,
+          lifecycle,
+          services,
+        )
   const sessions = new Sessions(
     lifecycle,
     services,
     effectivePolicy(settings, () => lifecycle.sweepInterval),
     (id) => data.ofSession(id),
+    devices === null,
   )
-  const routes = new RouteOptionsParser(settings.requireByDefault)
-  const guard = new RequestGuard(settings, services, sessions, originCheck, routes, challenges)
-  const signer = new ReplySigner(settings, services, originCheck, challenges, visitors)
+  const routes = new RouteOptionsParser(settings.requireByDefault, devices !== null)
+  const guard = new RequestGuard(settings, services, sessions, originCheck, routes, challenges, devices)
+  const signer = new ReplySigner(settings, services, originCheck, challenges, visitors, devices)
 
   app.decorate('gosesh', sessions)
   app.decorate(internals, {

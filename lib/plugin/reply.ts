@@ -14,9 +14,10 @@ import type { CreatedSession } from '../session/events.js'
 import { createSessionKeys, reauthenticateKeys, sessionLifetime } from '../session/input.js'
 import type { SessionServices } from '../session/services.js'
 import type { Reauthenticated } from '../session/updater.js'
-import type { Verification } from '../session/verifier.js'
+import { idOwnedBy, type Verification } from '../session/verifier.js'
 import type { Challenges } from './challenges.js'
 import { clientOf } from './client.js'
+import type { DeviceGuard } from './device-guard.js'
 import { crossOriginError, type OriginCheck } from './origin-check.js'
 import { checkDeliverable, inOrder, isSent, keepFromCaches, type ReplyState, stateOf } from './reply-state.js'
 import { changeSession, saveHeldData } from './request-data.js'
@@ -29,6 +30,7 @@ export class ReplySigner {
   readonly #originCheck: OriginCheck
   readonly #challenges: Challenges
   readonly #visitors: Visitors | null
+  readonly #devices: DeviceGuard | null
   #warnedOfTransport = false
 
   constructor(
@@ -37,12 +39,14 @@ export class ReplySigner {
     originCheck: OriginCheck,
     challenges: Challenges,
     visitors: Visitors | null,
+    devices: DeviceGuard | null,
   ) {
     this.#settings = settings
     this.#services = services
     this.#originCheck = originCheck
     this.#challenges = challenges
     this.#visitors = visitors
+    this.#devices = devices
   }
 
   async signIn(reply: FastifyReply, userId: string, options: SignInOptions = {}): Promise<Session> {
@@ -149,7 +153,8 @@ export class ReplySigner {
   async #verify(request: FastifyRequest, credential: Credential, token: SessionToken): Promise<Verification> {
     const session = sessionOf(request)
     if (request[verifiedBy] === credential && session !== null && !request[fromCache]) return session
-    return await this.#services.verifier.verify(token, this.#settings.clock.now(), false)
+    const found = await this.#services.verifier.verify(token, this.#settings.clock.now(), false)
+    return this.#devices?.proved(request, credential, found) ?? found
   }
 
   #write(
@@ -288,9 +293,4 @@ interface SignOutTarget {
   readonly userId: string | null
   /** The credentials to clear. */
   readonly clears: Iterable<Credential>
-}
-
-/** The session that the token's secret proved to be its client's, expired or not; else `null`: an id is public. */
-function idOwnedBy(token: SessionToken, verification: Verification): SessionId | null {
-  return verification === 'absent' || verification === 'mismatch' ? null : sessionIdOf(token)
 }

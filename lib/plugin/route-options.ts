@@ -7,6 +7,7 @@ export interface Demands {
   /** Milliseconds; `null`: any time will do. */
   readonly signedInWithin: number | null
   readonly factors: readonly string[]
+  readonly deviceBound: boolean
 }
 
 /** `config.session` of a route, complete. */
@@ -33,9 +34,11 @@ const name = 'config.session'
 /** Parses `config.session` of routes. */
 export class RouteOptionsParser {
   readonly #standard: RouteOptions
+  readonly #bindsDevices: boolean
   readonly #parsed = new WeakMap<RouteSessionOptions, RouteOptions>()
 
-  constructor(requireByDefault: boolean) {
+  constructor(requireByDefault: boolean, bindsDevices: boolean) {
+    this.#bindsDevices = bindsDevices
     this.#standard = Object.freeze({
       enabled: true,
       required: requireByDefault,
@@ -56,8 +59,8 @@ export class RouteOptionsParser {
     // Nothing but a plain object: the options in a `Map`, or of a class, would not be seen.
     if (typeof given !== 'object' || ![Object.prototype, null].includes(Object.getPrototypeOf(given ?? {})))
       throw optionError(name, given, 'false or an object, such as { required: true }')
-    checkObject(name, given, ['required', 'activity', 'signedInWithin', 'factors', 'cache'])
-    const demands = parseDemands(given)
+    checkObject(name, given, ['required', 'activity', 'signedInWithin', 'factors', 'deviceBound', 'cache'])
+    const demands = parseDemands(given, this.#bindsDevices)
     const { required = demands !== null || this.#standard.required, activity = true } = given
     const options = Object.freeze({
       enabled: true,
@@ -67,7 +70,11 @@ export class RouteOptionsParser {
       cache: parseCache(given, demands),
     })
     if (demands !== null && !options.required) {
-      throw optionError(`${name}.required`, required, 'true, as signedInWithin or factors is given')
+      throw optionError(
+        `${name}.required`,
+        required,
+        'true, as signedInWithin, factors or deviceBound is given',
+      )
     }
     this.#parsed.set(given, options)
     return options
@@ -79,7 +86,7 @@ function parseCache({ cache }: RouteSessionOptions, demands: Demands | null): bo
   if (cache === undefined) return demands === null ? null : false
   const allowed = checkBoolean(`${name}.cache`, cache)
   if (!allowed || demands === null) return allowed
-  throw optionError(`${name}.cache`, cache, 'false, as signedInWithin or factors is given')
+  throw optionError(`${name}.cache`, cache, 'false, as signedInWithin, factors or deviceBound is given')
 }
 
 /** True if a request of this method to this route may find its session in memory. */
@@ -87,13 +94,20 @@ export function mayUseCache({ cache }: RouteOptions, method: string): boolean {
   return cache ?? (method === 'GET' || method === 'HEAD')
 }
 
-function parseDemands({ signedInWithin, factors }: RouteSessionOptions): Demands | null {
-  if (signedInWithin === undefined && factors === undefined) return null
+function parseDemands(
+  { signedInWithin, factors, deviceBound = false }: RouteSessionOptions,
+  bindsDevices: boolean,
+): Demands | null {
+  if (checkBoolean(`${name}.deviceBound`, deviceBound) && !bindsDevices)
+    throw optionError(`${name}.deviceBound`, true, 'false, or gosesh with the option deviceBinding')
+  if (signedInWithin === undefined && factors === undefined && !deviceBound) return null
   const demands = {
     signedInWithin:
       signedInWithin === undefined ? null : checkLifetime(`${name}.signedInWithin`, signedInWithin),
     factors: parseFactors(`${name}.factors`, factors ?? []),
+    deviceBound,
   }
-  if (demands.signedInWithin !== null || demands.factors.length > 0) return Object.freeze(demands)
+  const isEmpty = demands.signedInWithin === null && demands.factors.length === 0
+  if (!isEmpty || (deviceBound && factors === undefined)) return Object.freeze(demands)
   throw optionError(`${name}.factors`, factors, 'one method or more; leave it out if any will do')
 }

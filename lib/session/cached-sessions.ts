@@ -31,7 +31,7 @@ export class CachedSessions {
       return null
     }
     this.#cache.countHit()
-    if (channels.verify.hasSubscribers) publish(id, session.userId, performance.now() - started)
+    if (channels.verify.hasSubscribers) publish(session, performance.now() - started)
     return session
   }
 
@@ -78,7 +78,14 @@ function isExtensionDue(record: SessionRecord, at: number, { tracking, refreshIn
   return extension !== null
 }
 
-function publish(sessionId: SessionId, userId: string, durationMs: number): void {
-  const message = { outcome: 'verified', sessionId, userId, durationMs, error: null, cached: true } as const
-  channels.verify.publish(message satisfies VerifyMessage)
+function publish({ id: sessionId, userId, deviceBound }: Session, durationMs: number): void {
+  channels.verify.publish({
+    outcome: 'verified',
+    sessionId,
+    userId,
+    deviceBound,
+    durationMs,
+    error: null,
+    cached: true,
+  } satisfies VerifyMessage)
 }

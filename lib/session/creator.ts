@@ -107,7 +107,7 @@ function newRecord(
     persistent: checkBoolean('persistent', options.persistent ?? true),
     deviceBound: false,
     metadata: parseNewMetadata(options.metadata),
-    details: encodeDetails({ factors }),
+    details: encodeDetails({ factors, device: null }),
   })
 }
 

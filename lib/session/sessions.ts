@@ -43,17 +43,21 @@ export class Sessions implements SessionManager {
   readonly #source: ContextSource
   readonly #services: SessionServices
   readonly #dataOf: (id: SessionIdInput) => SessionDataAccess
+  /** False: a session that is bound to a device needs a proof beside its token. */
+  readonly #tokenSuffices: boolean
 
   constructor(
     source: ContextSource,
     services: SessionServices,
     policy: EffectivePolicy,
     dataOf: (id: SessionIdInput) => SessionDataAccess,
+    tokenSuffices: boolean,
   ) {
     this.policy = policy
     this.#source = source
     this.#services = services
     this.#dataOf = dataOf
+    this.#tokenSuffices = tokenSuffices
   }
 
   get store(): SessionStore {
@@ -83,7 +87,10 @@ export class Sessions implements SessionManager {
     const activity = checkBoolean('verifyToken.activity', options.activity ?? true)
     if (!isSessionToken(token)) return null
     const { context } = this.#source
-    return sessionOf(await this.#services.verifier.verify(token, context.clock.now(), activity))
+    const suffices = (session: Session): boolean => this.#tokenSuffices || !session.deviceBound
+    const counts = activity && (this.#tokenSuffices || suffices)
+    const session = sessionOf(await this.#services.verifier.verify(token, context.clock.now(), counts))
+    return session !== null && suffices(session) ? session : null
   }
 
   async getSession(id: SessionIdInput): Promise<Session | null> {

@@ -2,7 +2,7 @@ import type { MetadataPatch, ReauthenticateOptions } from '../../types/options.j
 import type { Session, SessionId, SessionToken } from '../../types/session.js'
 import type { SessionChanges, SessionRecord, SessionUpdater as UpdatingStore } from '../../types/store.js'
 import { requireCapability } from '../core/capabilities.js'
-import { encodeDetails, parseDetails } from '../core/details.js'
+import { type DeviceKey, encodeDetails, isSameKey, parseDetails } from '../core/details.js'
 import { GoseshError } from '../core/errors.js'
 import { mergeFactors, parseFactors } from '../core/factors.js'
 import { within } from '../core/timing.js'
@@ -62,6 +62,7 @@ export class SessionUpdater {
     const patch = parseMetadataPatch(metadata ?? {})
     const prove = (old: SessionRecord, now: number): SessionChanges => {
       const { absoluteTimeout, idleTimeout } = old
+      const details = parseDetails(old.details)
       const proved =
         authenticatedAt === undefined
           ? now
@@ -76,9 +77,7 @@ export class SessionUpdater {
         authenticatedAt: old.authenticatedAt.getTime() > now ? at : laterOf(old.authenticatedAt, at),
         absoluteDeadline,
         idleDeadline: idleDeadlineAt(now, idleTimeout, absoluteDeadline),
-        details: encodeDetails({
-          factors: mergeFactors(parseDetails(old.details).factors, methods, at, now),
-        }),
+        details: encodeDetails({ ...details, factors: mergeFactors(details.factors, methods, at, now) }),
         ...(Object.keys(patch).length > 0 && { metadata: patchMetadata(old.metadata, patch) }),
       }
     }
@@ -143,6 +142,27 @@ export class SessionUpdater {
     return changed !== null
   }
 
+  /**
+   * Binds the session to the device of this key, once and for all. `same`: it is bound to it already. `taken`: to another one.
+   * `null`: there is no such session.
+   */
+  async bindDevice(id: SessionId, key: DeviceKey): Promise<'bound' | 'same' | 'taken' | null> {
+    const { context } = this.#source
+    const store = requireCapability(context.store, 'updateSession', 'The option deviceBinding')
+    const found: { device: DeviceKey | null } = { device: null }
+    const changed = await this.#inOrder(context, id, () =>
+      this.#change(context, store, id, (record) => {
+        const details = parseDetails(record.details)
+        found.device = details.device
+        if (details.device !== null) return null
+        return { deviceBound: true, details: encodeDetails({ ...details, device: key }) }
+      }),
+    )
+    if (changed !== null) return 'bound'
+    if (found.device === null) return null
+    return isSameKey(found.device, key) ? 'same' : 'taken'
+  }
+
   /** `onClose`: tries once more to undo what could not be undone. Never rejects. */
   async stop(): Promise<void> {
     await Promise.all([...this.#running.values(), ...this.#reverting])
@@ -204,16 +224,18 @@ export class SessionUpdater {
     secretHash: string,
     patched: readonly string[],
   ): Promise<void> {
-    const { id, authenticatedAt, details } = old
+    const { id, authenticatedAt } = old
+    const { factors } = parseDetails(old.details)
     const patch = Object.fromEntries(patched.map((key) => [key, old.metadata?.[key] ?? null]))
     const attempt = async (): Promise<void> => {
       // The version that the update would replace, else the one that it made, or that another change made after it.
-      let { version, metadata } = old
+      let { version, metadata, details } = old
       for (let tries = 1; tries <= maxTries; tries++) {
         const restored: SessionChanges = {
           secretHash: old.secretHash,
           authenticatedAt,
-          details,
+          // A device that registered meanwhile stays.
+          details: encodeDetails({ ...parseDetails(details), factors }),
           ...(patched.length > 0 && { metadata: patchMetadata(metadata, patch) }),
         }
         if ((await store.updateSession(id, version, restored)) !== 'conflict') return
@@ -223,7 +245,7 @@ export class SessionUpdater {
         if (found.version <= version) break
         if (found.secretHash !== secretHash) return
         version = found.version
-        metadata = found.metadata
+        ;({ metadata, details } = found)
       }
       throw conflictError()
     }

@@ -22,6 +22,11 @@ export function sessionOf(verification: Verification): Session | null {
   return typeof verification === 'string' ? null : verification
 }
 
+/** The session that the token's secret proved to be its client's, expired or not; else `null`: an id is public. */
+export function idOwnedBy(token: SessionToken, verification: Verification): SessionId | null {
+  return verification === 'absent' || verification === 'mismatch' ? null : sessionIdOf(token)
+}
+
 /** Verifies tokens against the store, and keeps a session alive if the request counts as activity. */
 export class Verifier {
   readonly #source: ContextSource
@@ -156,16 +161,17 @@ function publishing(
   const started = performance.now()
   const publish = (
     outcome: VerifyMessage['outcome'],
-    userId: string | null,
+    session: Session | null,
     error: VerifyMessage['error'],
   ): void => {
     const durationMs = performance.now() - started
-    const message = { outcome, sessionId, userId, durationMs, error, cached: false }
+    const { userId = null, deviceBound = false } = session ?? {}
+    const message = { outcome, sessionId, userId, deviceBound, durationMs, error, cached: false }
     channels.verify.publish(message satisfies VerifyMessage)
   }
   const succeed = (verification: Verification): Verification => {
     if (typeof verification === 'string') publish(verification, null, null)
-    else publish('verified', verification.userId, null)
+    else publish('verified', verification, null)
     return verification
   }
   const fail = (error: unknown): never => {

@@ -191,6 +191,20 @@ export const updateCases: ContractCases<SessionUpdater> = {
     if (hasCapability(store, 'listUserSessions')) assertSessions(await store.listUserSessions('user'), [])
   },
 
+  async 'updateSession: what binds the session to a device stays through activity and re-authentication'(
+    store,
+  ) {
+    const session = newSession()
+    await store.createSession(session)
+    const key = { deviceBound: true, details: '{"device":["ES256","x","y",1]}' }
+    assert.equal(await store.updateSession(session.id, 1, key), 'updated')
+    const moved = activeAt({ ...session, ...key }, later(session.lastActivityAt, minute))
+    await store.extendSession(session.id, moved)
+    const secretHash = newSecretHash()
+    assert.equal(await store.updateSession(session.id, 2, { secretHash }), 'updated')
+    await assertStored(store, [{ ...moved, version: 3, secretHash }])
+  },
+
   async 'updateSession: past its old deadline the session is still listed, and deleted with its user'(store) {
     const brief = newSession({ age: 0, idleTimeout: null, absoluteTimeout: minute })
     const spare = newSession({ age: 0, idleTimeout: null, absoluteTimeout: 2 * minute })

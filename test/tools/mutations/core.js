@@ -130,7 +130,7 @@ export const coreMutations = [
   {
     check: 'the cookie header is parsed strictly',
     requirement: '3.3.3',
-    file: 'lib/credentials/cookie.ts',
+    file: 'lib/core/cookies.ts',
     text: "return text[index] === ' ' || text[index] === '\\t'",
     replacement: "return text[index]?.trim() === ''",
     test: 'test/unit/credentials/credentials.test.ts',
@@ -179,9 +179,9 @@ export const coreMutations = [
     check: 'redirectToSignIn fails closed',
     requirement: '8.3.1',
     file: 'lib/core/redirect-to-sign-in.ts',
-    text: "if (refusal.code !== 'GOSESH_ERR_UNAUTHENTICATED' || !isNavigation(request)) throw refusal",
+    text: 'if (!signInHelps.includes(refusal.code) || !isNavigation(request)) throw refusal',
     replacement:
-      "if (refusal.code !== 'GOSESH_ERR_UNAUTHENTICATED') return\n    if (!isNavigation(request)) throw refusal",
+      'if (!signInHelps.includes(refusal.code)) return\n    if (!isNavigation(request)) throw refusal',
     test: 'test/unit/core/redirect-to-sign-in.test.ts',
   },
   {

@@ -3,6 +3,7 @@ import { cacheMutations } from './cache.js'
 import { compatMutations } from './compat.js'
 import { coreMutations } from './core.js'
 import { dataMutations } from './data.js'
+import { deviceBindingMutations } from './device-binding.js'
 import { deviceMutations } from './devices.js'
 import { oauthMutations } from './oauth.js'
 import { pluginMutations } from './plugin.js'
@@ -24,4 +25,5 @@ export const mutations = [
   ...compatMutations,
   ...oauthMutations,
   ...deviceMutations,
+  ...deviceBindingMutations,
 ]

@@ -15,7 +15,7 @@ export const sessionMutations = [
   {
     check: 'an id with another secret ends and replaces nothing',
     requirement: '7.4.1',
-    file: 'lib/plugin/reply.ts',
+    file: 'lib/session/verifier.ts',
     text: "verification === 'absent' || verification === 'mismatch' ? null",
     replacement: "verification === 'absent' ? null",
     test: 'test/security/public-ids.test.ts',
@@ -96,8 +96,8 @@ export const sessionMutations = [
     check: 'a request that a demand refuses keeps nothing alive',
     requirement: 'promise 2',
     file: 'lib/plugin/on-request.ts',
-    text: '((session) => this.#refusal(session, demands) === null)',
-    replacement: '((session) => session !== null)',
+    text: '(demands === null || this.#refusal(session, demands) === null)',
+    replacement: '(demands === null || session !== null)',
     test: 'test/unit/options/route-demands.test.ts',
   },
   {

@@ -11,6 +11,7 @@ t.test('the whole list of codes', async (t) => {
     'GOSESH_ERR_DATA_KEY',
     'GOSESH_ERR_DATA_TOO_LARGE',
     'GOSESH_ERR_DATA_VALUE',
+    'GOSESH_ERR_DEVICE_PROOF',
     'GOSESH_ERR_FACTOR_MISSING',
     'GOSESH_ERR_FLUSH',
     'GOSESH_ERR_METADATA',

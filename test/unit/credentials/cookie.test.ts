@@ -1,5 +1,5 @@
 import t from 'tap'
-import { cookieValue } from '../../../lib/credentials/cookie.js'
+import { cookieValue } from '../../../lib/core/cookies.js'
 import { cookieCredential } from '../../../lib/index.js'
 import { buildApp, signIn, whoami } from '../../tools/app.js'
 import { recordingLogger } from '../../tools/logger.js'

@@ -165,6 +165,7 @@ t.test('app.gosesh.policy is everything in force, as plain data', async (t) => {
     clearSiteData: [],
     visitors: null,
     data: { maxValueLength: 16_384, maxKeys: 50 },
+    deviceBinding: null,
     decorateAs: 'session',
     bindSessionToLog: false,
     requireByDefault: false,

@@ -130,6 +130,12 @@ export const brokenUpdates: BrokenStores = {
 
   'updateSession: beside a deletion at the same time the session stays deleted': CheckThenWrite,
 
+  'updateSession: what binds the session to a device stays through activity and re-authentication': class extends OpenStore {
+    override changed(session: SessionRecord, changes: SessionChanges): SessionRecord {
+      return { ...super.changed(session, changes), deviceBound: changes.deviceBound ?? false }
+    }
+  },
+
   'updateSession: past its old deadline the session is still listed, and deleted with its user':
     FirstDeadline,
 
