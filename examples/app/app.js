@@ -1,4 +1,5 @@
 // @ts-check
+import { randomBytes } from 'node:crypto'
 import formbody from '@fastify/formbody'
 import helmet from '@fastify/helmet'
 import rateLimit from '@fastify/rate-limit'
@@ -14,6 +15,7 @@ import { accountName } from './profiles.js'
 import { apiRoutes } from './routes/api.js'
 import { confirmRoutes } from './routes/confirm.js'
 import { handleErrors } from './routes/errors.js'
+import { exportRoutes } from './routes/export.js'
 import { noteRoutes } from './routes/note.js'
 import { pageRoutes } from './routes/pages.js'
 import { profileRoutes } from './routes/profile.js'
@@ -36,6 +38,7 @@ const minute = 60_000
  * @property {string} origin Where browsers reach the application, such as `http://localhost:3000`.
  * @property {Omit<import('./config.js').ProviderConfig, 'localPort'>} provider
  * @property {Database} database Closed with the application.
+ * @property {{ key: Buffer, cert: Buffer }} [https] Default: plain http, on this machine or behind a proxy that ends TLS.
  * @property {import('fastify').FastifyServerOptions['logger']} [logger] Default: none.
  * @property {number} [recentSignIn] How long ago a sign-in may be for what is sensitive. Default: 5 minutes.
  * @property {number} [devicePollInterval] Between two polls of a device. Default: 5 seconds.
@@ -85,14 +88,17 @@ export async function buildApp({
   origin,
   provider,
   database: { store, profiles, notes, secondFactors, close },
+  https,
   logger = false,
   recentSignIn = 5 * minute,
   devicePollInterval = 5_000,
   requestsPerMinute = 600,
   clock = Date,
 }) {
-  const app = Fastify({ logger })
+  const app = /** @type {import('fastify').FastifyInstance} */ (Fastify({ logger, https: https ?? null }))
   const cookie = cookies(origin)
+  // Browsers bind sessions over https alone. A secret that a restart changes has them refresh their proofs once.
+  const deviceBinding = origin.startsWith('https:') && { secret: randomBytes(32) }
 
   drainOnClose(app)
   // Before the routes that it watches.
@@ -101,7 +107,10 @@ export async function buildApp({
   app.addHook('onClose', async () => close())
   handleErrors(app, { profiles, provider, recentSignIn, clock })
   await app.register(helmet, securityHeaders(origin, provider.issuer))
-  await app.register(rateLimit, { max: requestsPerMinute, timeWindow: minute })
+  // A browser drops its key if a refresh is answered with 429.
+  const allowList = (/** @type {import('fastify').FastifyRequest} */ { url }) =>
+    url.startsWith('/auth/device-key')
+  await app.register(rateLimit, { max: requestsPerMinute, timeWindow: minute, allowList })
   await app.register(formbody)
   // Before gosesh, so that it closes the connection of an upgrade that gosesh refuses.
   await app.register(websocket)
@@ -114,6 +123,7 @@ export async function buildApp({
     sessionCache: hasRevocationLog(store) ? {} : false,
     // A note may be written before anybody has signed in.
     visitors: { cookie: cookie.visitor },
+    deviceBinding,
     clock,
   })
   await app.register(oauth, {
@@ -150,6 +160,7 @@ export async function buildApp({
   app.register(sockets, { closeReason: endedBy })
   app.register(publicRoutes)
   app.register(pageRoutes, { profiles, notes, provider, origin, clock })
+  if (deviceBinding) app.register(exportRoutes, { profiles, notes })
   app.register(noteRoutes, { profiles, notes })
   app.register(sessionRoutes, { profiles })
   app.register(confirmRoutes, { profiles, provider })

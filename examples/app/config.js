@@ -49,13 +49,16 @@ function readProvider(env, port) {
 export function readConfig(env) {
   const { HOST: host = 'localhost', LOG_LEVEL: logLevel = 'warn', DATABASE: database } = env
   const port = parsePort('PORT', env.PORT ?? '3000')
+  const https = env.HTTPS === '1'
   return {
     host,
     port,
     logLevel,
     /** `null`: the application's own folder. */
     database: database ?? null,
-    origin: env.ORIGIN ?? `http://localhost:${port}`,
+    /** True: with a certificate that is made at the start. */
+    https,
+    origin: env.ORIGIN ?? `${https ? 'https' : 'http'}://localhost:${port}`,
     provider: readProvider(env, port),
   }
 }

@@ -1,5 +1,6 @@
 // @ts-check
 import { buildApp } from './app.js'
+import { createCertificate } from './certificate.js'
 import { readConfig } from './config.js'
 import { openDatabase } from './database.js'
 import { guide } from './guide.js'
@@ -40,11 +41,18 @@ function reasonOf(error) {
 async function start() {
   const config = readConfig(process.env)
   const { host, port, logLevel, origin, provider } = config
+  const certificate = config.https ? createCertificate(['localhost']) : undefined
   const stopProvider = await startLocalProvider(config)
   const stops = [stopProvider]
   try {
     const database = await openDatabase(config.database)
-    const app = await buildApp({ origin, provider, database, logger: { level: logLevel } })
+    const app = await buildApp({
+      origin,
+      provider,
+      database,
+      https: certificate,
+      logger: { level: logLevel },
+    })
     stops.unshift(() => app.close())
     await app.listen({ host, port })
   } catch (error) {
@@ -52,7 +60,7 @@ async function start() {
     throw error
   }
   stopOnSignal(stops)
-  console.log(guide({ origin, provider }))
+  console.log(guide({ origin, provider, keyHash: certificate?.keyHash }))
 }
 
 start().catch((error) => {

@@ -28,6 +28,7 @@ export function viewSession(session, current) {
     lastActivityAt: session.lastActivityAt,
     authenticatedAt: session.authenticatedAt,
     confirmedBy: confirmedBy(session),
+    deviceBound: session.deviceBound,
     /** What the device is called if its user has given it no name. */
     model,
     idleDeadline: session.idleDeadline,

@@ -35,6 +35,24 @@ export async function metrics(app) {
     help: 'Requests refused because a page of another origin sent them',
     registers,
   })
+  const verified = new Counter({
+    name: 'gosesh_verified_total',
+    help: 'Session tokens that were good, by whether their session is bound to a device',
+    labelNames: ['device_bound'],
+    registers,
+  })
+  const deviceKeys = new Counter({
+    name: 'gosesh_device_keys_total',
+    help: 'Registrations and refreshes of keys of devices, and why they were refused',
+    labelNames: ['request', 'outcome', 'reason'],
+    registers,
+  })
+  const unproved = new Counter({
+    name: 'gosesh_device_refusals_total',
+    help: 'Requests of sessions that are bound to a device which came without its proof',
+    labelNames: ['reason'],
+    registers,
+  })
   const flushes = new Histogram({
     name: 'gosesh_flush_seconds',
     help: 'Time to write a batch of activity, and whether it failed',
@@ -54,7 +72,18 @@ export async function metrics(app) {
   if (app.gosesh.policy.sessionCache !== null) cacheMetrics(app, registers)
 
   /** @param {import('gosesh').VerifyMessage} message */
-  const onVerify = ({ outcome, durationMs }) => verifications.observe({ outcome }, durationMs / 1_000)
+  const onVerify = ({ outcome, deviceBound, durationMs }) => {
+    verifications.observe({ outcome }, durationMs / 1_000)
+    if (outcome === 'verified') verified.inc({ device_bound: String(deviceBound) })
+  }
+  /** @param {'registration' | 'refresh'} request */
+  const onDeviceKey =
+    (request) =>
+    /** @param {import('gosesh').DeviceKeyMessage} message */
+    ({ outcome, reason }) =>
+      deviceKeys.inc({ request, outcome, reason: reason ?? '' })
+  /** @param {import('gosesh').DeviceRefusalMessage} message */
+  const onDeviceRefusal = ({ reason }) => unproved.inc({ reason })
   /** @param {import('gosesh').SignInMessage} message */
   const onSignIn = ({ error }) => signIns.inc({ error: error === null ? '' : (error.code ?? error.name) })
   /** @param {import('gosesh').SessionEnd} message */
@@ -69,6 +98,9 @@ export async function metrics(app) {
     ['gosesh:sign-in', onSignIn],
     ['gosesh:session-end', onSessionEnd],
     ['gosesh:cross-origin', () => refusals.inc()],
+    ['gosesh:device-registration', onDeviceKey('registration')],
+    ['gosesh:device-refresh', onDeviceKey('refresh')],
+    ['gosesh:device-refusal', onDeviceRefusal],
     ['gosesh:flush', onFlush],
   ]
   for (const [channel, listener] of subscriptions) subscribe(channel, listener)

@@ -2,7 +2,7 @@
 import { redirectToSignIn } from 'gosesh'
 import { viewerOf } from '../viewer.js'
 import { confirmPage } from '../views/confirm.js'
-import { errorPage, notFoundPage, signInErrorPage } from '../views/notices.js'
+import { errorPage, notFoundPage, signInErrorPage, unboundPage } from '../views/notices.js'
 import { sendPage } from '../views/send-page.js'
 
 const toSignIn = redirectToSignIn('/')
@@ -34,7 +34,9 @@ export function handleErrors(app, { profiles, provider, recentSignIn, clock }) {
       if (isApi(request)) return reply.send(error)
       const { code, statusCode = 500 } = error
       const next = new URLSearchParams({ next: request.originalUrl })
-      if (code === 'GOSESH_ERR_UNAUTHENTICATED') {
+      // A browser that has lost its key signs in again.
+      const isSignedOut = code === 'GOSESH_ERR_DEVICE_PROOF' && statusCode === 401 && request.session === null
+      if (code === 'GOSESH_ERR_UNAUTHENTICATED' || isSignedOut) {
         if (request.method === 'GET') return toSignIn(request, reply)
         return reply.redirect('/signed-out?ended', 303)
       }
@@ -54,6 +56,8 @@ export function handleErrors(app, { profiles, provider, recentSignIn, clock }) {
       }
       if (statusCode >= 500) request.log.error({ err: error }, 'a page failed')
       const user = viewerOf(profiles, request)
+      if (code === 'GOSESH_ERR_DEVICE_PROOF' && statusCode === 401)
+        return sendPage(reply.code(401), unboundPage(user))
       if (code?.startsWith('GOSESH_ERR_OAUTH_')) {
         const failure = /** @type {import('gosesh').GoseshError} */ (/** @type {unknown} */ (error))
         return sendPage(reply.code(statusCode), signInErrorPage(failure, { user, returnTo: '/account' }))

@@ -37,6 +37,7 @@ export async function pageRoutes(app, { profiles, notes, provider, origin, clock
       messages: await messagesOf(request),
       note: notes.get(current.userId),
       cliCommand: cliCommand(origin, 'sign-in'),
+      canExport: app.gosesh.policy.deviceBinding !== null,
       now: new Date(clock.now()),
     })
     return sendPage(reply, page)

@@ -71,6 +71,7 @@ function deviceItem(session, name, now) {
             <p class="quiet">Active ${timeAgo(lastActivityAt, now)}</p>
             <p class="quiet">Signed in ${timeOf(createdAt)}</p>
             <p class="quiet">${confirmation(session)}</p>
+            ${session.deviceBound && html`<p class="quiet">Bound to this device’s key</p>`}
             ${renameForm(session, name)}
           </div>
           <form method="post" action="/sessions/${id}/sign-out">
@@ -104,9 +105,10 @@ function noteLine(note) {
  * @param {readonly string[]} state.messages
  * @param {string} state.note Empty: none.
  * @param {string} state.cliCommand
+ * @param {boolean} state.canExport
  * @param {Date} state.now
  */
-export function accountPage({ user, sessions, messages, note, cliCommand, now }) {
+export function accountPage({ user, sessions, messages, note, cliCommand, canExport, now }) {
   const names = distinctNames(sessions)
   const others = sessions.filter(({ current }) => !current).length
   return layout({
@@ -120,6 +122,7 @@ export function accountPage({ user, sessions, messages, note, cliCommand, now })
         <h1>Your devices</h1>
         <p class="lead">Signed in as <strong>${user.name}</strong>${user.email !== null && html` (${user.email})`}</p>
         ${noteLine(note)}
+        ${canExport && html`<p class="quiet"><a href="/export" download>Download what is known of you</a></p>`}
       </div>
       <section class="card" aria-labelledby="devices">
         <h2 id="devices">${others === 0 ? 'Signed in on this device only' : `Signed in on ${others + 1} devices`}</h2>

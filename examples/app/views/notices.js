@@ -61,6 +61,13 @@ export function errorPage(statusCode, user) {
   return problemPage({ title: 'That did not work', text: `The server answered ${statusCode}.`, user })
 }
 
+/** @param {Problem['user']} user */
+export function unboundPage(user) {
+  const text =
+    'This browser has not bound your session to its device, and what you asked for is given to no other. Sign in with one that does, such as Chrome.'
+  return problemPage({ title: 'Not from this browser', text, user, url: '/account', link: 'Go back' })
+}
+
 /** @param {Problem['user']} [user] */
 export function notFoundPage(user) {
   return problemPage({ title: 'There is no such page', text: 'The address may be wrong, or old.', user })
