@@ -11,11 +11,13 @@ import type { Section, SectionResult } from './report/result.js'
 import { anonymous } from './sections/anonymous.js'
 import { costModel } from './sections/cost-model.js'
 import { deletions } from './sections/deletions.js'
+import { deviceBinding } from './sections/device-binding.js'
 import { flush } from './sections/flush.js'
 import { growth } from './sections/growth.js'
 import { record } from './sections/record.js'
 import { requestParts } from './sections/request-parts.js'
 import { revocationLog } from './sections/revocation-log.js'
+import { sessionCache } from './sections/session-cache.js'
 import { dataOnPostgres, dataOnRedis } from './sections/session-data.js'
 import { startUp } from './sections/start-up.js'
 import { storeCall } from './sections/store-call.js'
@@ -38,6 +40,8 @@ const sections: Readonly<Record<string, Section>> = {
   'data-postgres': dataOnPostgres,
   deletions,
   'revocation-log': revocationLog,
+  'session-cache': sessionCache,
+  'device-binding': deviceBinding,
   'start-up': startUp,
   'cost-model': costModel,
 }

@@ -7,6 +7,7 @@ import gosesh, {
 } from '../../lib/index.js'
 import { PostgresStore } from '../../lib/stores/postgres/index.js'
 import { RedisStore } from '../../lib/stores/redis/index.js'
+import { deviceBinding, FakeDevice } from '../../test/tools/device-key.js'
 import type { LoginBody, PeerApp, PeerSettings } from './peer.js'
 import { ioredis, pool } from './stores.js'
 
@@ -34,9 +35,9 @@ const halfAnHour = 30 * 60_000
 /** As the README of gosesh sets it up. */
 export async function goseshPeer(settings: PeerSettings): Promise<PeerApp> {
   const { store, close } = await openStore(settings)
+  const { deviceBinding: bound = false } = settings
   const cookie = cookieCredential({
-    name: 'session',
-    secure: false,
+    ...(!bound && { name: 'session', secure: false }),
     idleTimeout: Math.min(settings.lifetime, halfAnHour),
     absoluteTimeout: settings.lifetime,
   })
@@ -45,6 +46,8 @@ export async function goseshPeer(settings: PeerSettings): Promise<PeerApp> {
     store,
     credentials: [cookie],
     activityTracking: settings.tracking ? {} : false,
+    sessionCache: settings.sessionCache ?? false,
+    deviceBinding: bound && deviceBinding,
   })
   app.post<{ Body: LoginBody }>('/login', async (request, reply) => {
     await reply.signIn(request.body.userId)
@@ -69,5 +72,14 @@ export async function goseshPeer(settings: PeerSettings): Promise<PeerApp> {
   })
   const flush = async (): Promise<void> =>
     await (app.gosesh.activityTracker as ActivityTracker | null)?.flush()
-  return { app, flush, close }
+  const cacheCounts = () => {
+    const { hits = 0, misses = 0 } = app.gosesh.cacheStats ?? {}
+    return [hits, misses] as const
+  }
+  const signIn = async (userId: string): Promise<string> => {
+    const device = await FakeDevice.create(app)
+    await device.bind({ userId } as object)
+    return device.cookie
+  }
+  return { app, flush, cacheCounts, close, ...(bound && { signIn }) }
 }

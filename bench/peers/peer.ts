@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify'
+import type { SessionCacheOptions } from '../../lib/index.js'
 import type { Stores } from '../harness/servers.js'
 
 export type StoreName = 'memory' | 'redis' | 'postgres'
@@ -8,6 +9,10 @@ export interface PeerSettings extends Stores {
   readonly store?: StoreName
   /** gosesh: exact activity, written in batches. */
   readonly tracking?: boolean
+  /** gosesh: sessions in memory. */
+  readonly sessionCache?: SessionCacheOptions
+  /** gosesh: sessions that are bound to a key of the browser; their cookies are `Secure`. */
+  readonly deviceBinding?: boolean
   /** @fastify/session: the cookie, and with it the expiry in the store, is renewed by each request. */
   readonly rolling?: boolean
   /** How long a session lives, in milliseconds. */
@@ -23,6 +28,10 @@ export interface PeerApp {
   readonly app: FastifyInstance
   /** Writes what waits in memory for the store. */
   flush?(): Promise<void>
+  /** A session whose cookies are more than what `POST /login` sets: the header of a request. */
+  signIn?(userId: string): Promise<string>
+  /** Requests that found their session in memory, and those that did not. */
+  cacheCounts?(): readonly [hits: number, misses: number]
   /** Closes what the peer opened beside the application. */
   close?(): Promise<unknown>
 }

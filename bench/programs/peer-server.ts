@@ -4,10 +4,11 @@ import { type PeerName, peers } from '../peers/all.js'
 import type { PeerSettings } from '../peers/peer.js'
 
 const { peer, settings } = argument<{ peer: PeerName; settings: PeerSettings }>()
-const { app, flush, close } = await peers[peer](settings)
+const { app, flush, cacheCounts, signIn: signInByPeer, close } = await peers[peer](settings)
 
 /** The cookie of a new session of the user. */
 async function signIn(userId: string): Promise<string> {
+  if (signInByPeer !== undefined) return await signInByPeer(userId)
   const response = await app.inject({ method: 'POST', url: '/login', payload: { userId } })
   const [cookie] = [response.headers['set-cookie'] ?? []].flat()
   if (response.statusCode !== 200 || cookie === undefined) {
@@ -38,6 +39,7 @@ answerCalls({
   async flush() {
     await flush?.()
   },
+  cacheCounts: () => cacheCounts?.() ?? [0, 0],
   async close() {
     await app.close()
     await close?.()

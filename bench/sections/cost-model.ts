@@ -1,6 +1,7 @@
 import type { RedisServer } from '../../test/tools/redis-server.js'
 import { RunningCandidate } from '../harness/candidate.js'
 import { redisServer, withCleanup } from '../harness/servers.js'
+import { redisCpu } from '../harness/store-cpu.js'
 import { type Section, show, showCount, type Table } from '../report/result.js'
 
 interface Case {
@@ -22,13 +23,6 @@ const meanJitter = 0.95
 function writesOf({ sessions, flushInterval, seconds, requests }: Measured): number {
   const flushes = Math.floor((seconds * 1_000) / (flushInterval * meanJitter)) + 1
   return Math.min(requests, sessions * flushes)
-}
-
-/** Microseconds of processor time that Redis has used. */
-async function redisCpu(server: RedisServer): Promise<number> {
-  const info = await server.command('INFO', 'cpu')
-  const seconds = Array.from(info.matchAll(/^used_cpu_(?:sys|user):([\d.]+)/gm), ([, value]) => Number(value))
-  return seconds.reduce((sum, value) => sum + value, 0) * 1e6
 }
 
 async function measureCase(server: RedisServer, model: Case, seconds: number): Promise<Measured> {
@@ -55,13 +49,14 @@ async function redisCosts(server: RedisServer): Promise<{ read: number; flushed:
     count,
   )
   await candidate.program.call('seed', 0, count)
-  const beforeReads = await redisCpu(server)
+  const cpu = redisCpu(server)
+  const beforeReads = await cpu()
   const { requests } = await candidate.measure(2, 32)
-  const afterReads = await redisCpu(server)
+  const afterReads = await cpu()
   await candidate.program.call('recordAll', count)
-  const beforeFlush = await redisCpu(server)
+  const beforeFlush = await cpu()
   await candidate.program.call('flush')
-  const flushed = ((await redisCpu(server)) - beforeFlush) / count
+  const flushed = ((await cpu()) - beforeFlush) / count
   await candidate.stop()
   return { read: (afterReads - beforeReads) / requests, flushed }
 }
