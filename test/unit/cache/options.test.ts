@@ -70,7 +70,7 @@ t.test('config.session.cache', async (t) => {
     [{ cache: 'yes' }, "Option config.session.cache is 'yes'; expected true or false"],
     [
       { cache: true, signedInWithin: 1_000 },
-      'Option config.session.cache is true; expected false, as signedInWithin or factors is given',
+      'Option config.session.cache is true; expected false, as signedInWithin, factors or deviceBound is given',
     ],
   ] as const) {
     const app = buildApp(t)
