@@ -13,7 +13,7 @@ export class Turns {
   /** Resolves when the turn has come, with the call that ends it. */
   async take(name: string): Promise<() => void> {
     const before = this.#last.get(name)
-    let resolve = (): void => {}
+    let resolve!: () => void
     const turn = new Promise<void>((resolved) => {
       resolve = resolved
     })

@@ -1,8 +1,10 @@
 import { once } from 'node:events'
+import { connect as connectHttp2 } from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import { connect } from 'node:net'
+import Fastify from 'fastify'
 import t, { type Test } from 'tap'
-import type { GoseshOptions } from '../../../lib/index.js'
+import gosesh, { type GoseshOptions } from '../../../lib/index.js'
 import { buildApp } from '../../tools/app.js'
 import { settle } from '../../tools/clock.js'
 import { challengeIn, cookiesOf, deviceBinding, FakeDevice, sign } from '../../tools/device-key.js'
@@ -125,6 +127,23 @@ t.test('a body that never ends is not waited for', async (t) => {
     await once(socket, 'end', { signal: AbortSignal.timeout(10_000) })
     t.match(text, /^HTTP\/1.1 401 /)
     t.match(text, /\r\nconnection: close\r\n/i)
+  }
+})
+
+t.test('over HTTP/2, which has no such header, no answer closes the connection', async (t) => {
+  const app = Fastify({ http2: true })
+  t.teardown(() => app.close())
+  await app.register(gosesh, { deviceBinding })
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  const client = connectHttp2(`http://127.0.0.1:${(app.server.address() as AddressInfo).port}`)
+  t.teardown(() => client.close())
+  for (let tries = 0; tries < 2; tries++) {
+    const stream = client.request({ ':method': 'POST', ':path': '/auth/device-key' })
+    stream.end('a body')
+    const [headers] = await once(stream, 'response')
+    t.match(headers, { ':status': 401 })
+    stream.resume()
+    await once(stream, 'close')
   }
 })
 
