@@ -122,6 +122,8 @@ export function violationsOf(page: Page): readonly string[] {
 
 /** The basics of accessibility, on a narrow screen and on a wide one. */
 export async function canBeRead(t: Test, page: Page): Promise<void> {
+  // A click waits for the page that it leads to, and not for its stylesheet.
+  await page.waitForLoadState('load')
   for (const width of [360, 1440]) {
     await page.setViewportSize({ width, height: 780 })
     t.same(await complaintsOf(page), [], `${page.url()} at ${width}`)
