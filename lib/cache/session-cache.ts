@@ -88,6 +88,8 @@ export class SessionCache implements RecordCache {
     const load = given as Load
     load.running--
     if (load.running === 0 && this.#loads.get(load.id) === load) this.#loads.delete(load.id)
+    // It has ended, whoever ended it: ids never return.
+    if (record === null) this.#entries.delete(load.id)
     // A visitor's end is not logged. Whatever its type says, a store may answer with what is no record.
     if (!record?.userId || this.#settings.maxSessions === 0) return
     if (load.cancelled || load.epoch !== this.#epoch || this.#tombstones.get(load.id)) return

@@ -22,7 +22,7 @@ export interface RecordCache {
   countMiss(): void
   /** Before the store is asked. */
   beginLoad(id: SessionId): RecordLoad
-  /** Keeps the record, unless it may be out of date; `null`: there is none. */
+  /** Keeps the record, unless it may be out of date; `null`: there is none, so that nothing is kept of it. */
   endLoad(load: RecordLoad, record: SessionRecord | null): void
   /** The session has changed, or may have. */
   drop(id: SessionId): void

@@ -22,15 +22,18 @@ function logged(store: MemoryStore): MemoryStore {
   const add = (ids: readonly SessionId[], ended: boolean): void => {
     for (const id of ids) log.push({ id, ended })
   }
-  const all = new Set<SessionId>()
-  const idsOf = async (userId: string): Promise<SessionId[]> =>
-    (await MemoryStore.prototype.listUserSessions.call(store, userId)).map(({ id }) => id)
+  const users = new Map<SessionId, string | null>()
+  /** Those that are gone, whenever the call took effect; a session may come twice. */
+  const goneOf = (concerns: (userId: string | null) => boolean): SessionId[] =>
+    [...users]
+      .filter(([id, userId]) => concerns(userId) && MemoryStore.prototype.getSession.call(store, id) === null)
+      .map(([id]) => id)
   const { createSession, deleteSession, deleteUserSessions, deleteSessionsByMetadata, deleteAllSessions } =
     store
   const { updateSession } = store
   const methods = {
     async createSession(...given: Parameters<typeof createSession>) {
-      all.add(given[0].id)
+      users.set(given[0].id, given[0].userId)
       await createSession.apply(store, given)
     },
     async deleteSession(id: SessionId) {
@@ -39,11 +42,11 @@ function logged(store: MemoryStore): MemoryStore {
       return existed
     },
     async deleteUserSessions(...given: Parameters<typeof deleteUserSessions>) {
-      const before = await idsOf(given[0])
       const deleted = await deleteUserSessions.apply(store, given)
-      const left = new Set(await idsOf(given[0]))
-      const gone = before.filter((id) => !left.has(id))
-      add(gone, true)
+      add(
+        goneOf((userId) => userId === given[0]),
+        true,
+      )
       return deleted
     },
     async deleteSessionsByMetadata(...given: Parameters<typeof deleteSessionsByMetadata>) {
@@ -52,9 +55,11 @@ function logged(store: MemoryStore): MemoryStore {
       return ids
     },
     async deleteAllSessions() {
-      const before = [...all]
       const deleted = await deleteAllSessions.call(store)
-      add(before, true)
+      add(
+        goneOf((userId) => userId !== null),
+        true,
+      )
       return deleted
     },
     async updateSession(...given: Parameters<typeof updateSession>) {

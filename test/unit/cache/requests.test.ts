@@ -46,6 +46,27 @@ t.test('a request', async (t) => {
     }
   })
 
+  t.test('finds nothing in memory once any read has found the session gone', async (t) => {
+    const { app, store } = await cachingNode(t)
+    const { cookie, session } = await signIn(app)
+    await whoami(app, cookie)
+    // Another call ends it, and its answer is still on the way.
+    let answer = (): void => {}
+    store.on('deleteSession', async (proceed) => {
+      const existed = await proceed()
+      await new Promise<void>((resolve) => {
+        answer = resolve
+      })
+      return existed
+    })
+    const ended = app.gosesh.deleteSession(session.id)
+    await settle()
+    t.equal(await app.gosesh.getSession(session.id), null)
+    t.equal(await whoami(app, cookie), null)
+    answer()
+    t.equal(await ended, true)
+  })
+
   t.test('with another secret is answered by the store', async (t) => {
     const { app, store } = await cachingNode(t)
     const { cookie } = await signIn(app)
