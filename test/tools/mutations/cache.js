@@ -5,6 +5,14 @@
 /** @type {readonly Mutation[]} */
 export const cacheMutations = [
   {
+    check: 'a session that a read finds gone leaves the memory',
+    requirement: 'promise 3',
+    file: 'lib/cache/session-cache.ts',
+    text: 'if (record === null) this.#entries.delete(load.id)',
+    replacement: '',
+    test: 'test/unit/cache/requests.test.ts',
+  },
+  {
     check: 'a read that a change overtook is not kept',
     requirement: 'promise 3',
     file: 'lib/cache/session-cache.ts',
