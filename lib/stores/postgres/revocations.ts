@@ -94,7 +94,7 @@ function revocationStatements({ revocations, revocationMarker }: TableNames): Re
       'begin_revocations',
       `INSERT INTO ${revocationMarker} DEFAULT VALUES ON CONFLICT DO NOTHING`,
     ),
-    // Transactions below the horizon had ended when its snapshot was taken, which a call that is later by \`keptFor\` makes the
+    // Transactions below the horizon had ended when its snapshot was taken, which a call that is later by `keptFor` makes the
     // horizon. By time alone an entry could go whose transaction took so long that nobody has seen it.
     prune: statement(
       'prune_revocations',
@@ -145,7 +145,7 @@ export class PostgresRevocations implements RevocationLog {
     return { cursor: next, entries: known ? toRevocations(rows) : null }
   }
 
-  /** Forgets what everybody has read. \`at\` is the time, to which all that calls this holds. */
+  /** Forgets what everybody has read. `at`: the time, by the same clock in each call. */
   async prune(at: Date): Promise<void> {
     await this.#runner.run(this.#statements.prune, [at.toISOString()])
   }
