@@ -93,8 +93,8 @@ const actions: {
     return null
   },
   dieInFlush() {
-    faults.dieInFlush = (msSinceLastFlushBegan) => {
-      process.send?.({ dying: { at: clock.now(), msSinceLastFlushBegan } } satisfies Reply)
+    faults.dieInFlush = (age) => {
+      process.send?.({ dying: { at: clock.now(), ...age } } satisfies Reply)
       // What the batch was to write has not been sent yet, or has; nobody knows.
       setImmediate(() => process.kill(process.pid, 'SIGKILL'))
     }

@@ -1,20 +1,34 @@
+import { type EventLoopUtilization, performance } from 'node:perf_hooks'
 import type { SessionStore } from '../../../lib/index.js'
+import type { FlushAge } from './protocol.js'
 
 /** Batches of one flush follow one another at once; two flushes are further apart. */
 const pauseBetweenFlushes = 200
+
+class Moment {
+  readonly #time = performance.now()
+  readonly #utilization: EventLoopUtilization = performance.eventLoopUtilization()
+
+  age(): FlushAge {
+    return {
+      msSinceLastFlushBegan: performance.now() - this.#time,
+      idleMsSinceLastFlushBegan: performance.eventLoopUtilization(this.#utilization).idle,
+    }
+  }
+}
 
 /** How the store is made to fail; changed while the application runs. */
 export class StoreFaults {
   /** Every so manieth call fails; `null`: none. */
   failEvery: number | null = null
-  /** Called in the middle of the next flush, with the milliseconds since the flush before it began. */
-  dieInFlush: ((ageMs: number) => void) | null = null
+  /** Called in the middle of the next flush, with the time since the flush before it began. */
+  dieInFlush: ((since: FlushAge) => void) | null = null
   #calls = 0
   #failures = 0
   #batch = 0
   #lastBatchEnded = Number.NEGATIVE_INFINITY
-  #flushBegan = 0
-  #lastFlushBegan = 0
+  #flushBegan = new Moment()
+  #lastFlushBegan = new Moment()
 
   around<T>(method: string, call: () => Promise<T>): Promise<T> {
     return method === 'batchRecordActivity' ? this.#aroundBatch(call) : this.#mayFail(call)
@@ -30,9 +44,9 @@ export class StoreFaults {
 
   async #aroundBatch<T>(call: () => Promise<T>): Promise<T> {
     const now = performance.now()
-    if (now - this.#lastBatchEnded > pauseBetweenFlushes) this.#beginFlush(now)
+    if (now - this.#lastBatchEnded > pauseBetweenFlushes) this.#beginFlush()
     this.#batch++
-    if (this.#batch === 2) this.dieInFlush?.(now - this.#lastFlushBegan)
+    if (this.#batch === 2) this.dieInFlush?.(this.#lastFlushBegan.age())
     try {
       return await this.#mayFail(call)
     } finally {
@@ -40,10 +54,10 @@ export class StoreFaults {
     }
   }
 
-  #beginFlush(now: number): void {
+  #beginFlush(): void {
     this.#batch = 0
     this.#lastFlushBegan = this.#flushBegan
-    this.#flushBegan = now
+    this.#flushBegan = new Moment()
   }
 }
 

@@ -40,12 +40,17 @@ export interface Report {
   readonly activeRequests: number
 }
 
+/** How long ago the flush before the one under way began. */
+export interface FlushAge {
+  readonly msSinceLastFlushBegan: number
+  /** Of these, what the process had nothing to do. A disk that is slow holds the process on SQLite. */
+  readonly idleMsSinceLastFlushBegan: number
+}
+
 /** The process is killed in the middle of a flush. */
-export interface Death {
+export interface Death extends FlushAge {
   /** Milliseconds since the epoch. */
   readonly at: number
-  /** Since the flush before that one began. */
-  readonly msSinceLastFlushBegan: number
 }
 
 export interface Request {

@@ -4,7 +4,7 @@ import { busyTimeout, type StoreName } from './backend.js'
 import { type FaultName, faults, flushInterval, flushTimeout, storeTimeout } from './faults.js'
 import type { Ground } from './ground.js'
 import type { AppSettings, Report } from './protocol.js'
-import { type Loss, Stage } from './stage.js'
+import { type Loss, type LossOfCrash, Stage } from './stage.js'
 import { Tally } from './tally.js'
 
 const hour = 3_600_000
@@ -12,7 +12,7 @@ const hour = 3_600_000
 /** How long all may take to be well again, and for how long nobody may be refused then. */
 const resumeBoundMs = 5_000
 const calmMs = 1_000
-/** What two flushes, and a machine with other work, may add to the interval between them. */
+/** What two flushes, and a machine with other work, may add to the interval between them while the process is idle. */
 const flushSlackMs = 2_000
 
 export interface Result {
@@ -197,9 +197,11 @@ function brokenBy({ ms, missing, boundMs }: Loss): string[] {
   ]
 }
 
-function brokenByCrash(crash: Loss): string[] {
-  const late = crash.boundMs > flushInterval + flushSlackMs
-  return [...brokenBy(crash), ...(late ? [`the flush before the crash was ${crash.boundMs} ms ago`] : [])]
+function brokenByCrash(crash: LossOfCrash): string[] {
+  const { boundMs, idleMs } = crash
+  const late = idleMs > flushInterval + flushSlackMs
+  const words = `the flush before the crash was ${boundMs} ms ago, and the process was idle for ${idleMs} of them`
+  return [...brokenBy(crash), ...(late ? [words] : [])]
 }
 
 function brokenCounts({ stats: { dropped, lost } }: Report): string[] {

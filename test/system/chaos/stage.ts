@@ -17,6 +17,11 @@ export interface Loss {
   readonly missing: readonly string[]
 }
 
+export interface LossOfCrash extends Loss {
+  /** Of `boundMs`, what the process had nothing to do. */
+  readonly idleMs: number
+}
+
 /** An application at work and those who use it, while something goes wrong. */
 export class Stage {
   app: AppProcess
@@ -27,7 +32,7 @@ export class Stage {
   /** `null` where nobody else can look into the store. */
   readonly #direct: Backend | null
   /** What a crash of the application has cost. */
-  lossOfCrash: Loss | null = null
+  lossOfCrash: LossOfCrash | null = null
   /** When the store lost what it may have; by the client's clock. */
   #serverKilledAt: number | null = null
   readonly #lossBoundMs: number
@@ -68,9 +73,11 @@ export class Stage {
   async untilCrash(): Promise<void> {
     this.tally.weather = 'down'
     await this.app.exited
-    const { at, msSinceLastFlushBegan } = this.app.death ?? { at: 0, msSinceLastFlushBegan: 0 }
+    const { death } = this.app
+    if (death === null) throw new Error('the application ended, and not in the middle of a flush')
     // All that was recorded before the last flush but one began was written by that.
-    this.lossOfCrash = await this.#lossUntil(at, Math.ceil(msSinceLastFlushBegan))
+    const loss = await this.#lossUntil(death.at, Math.ceil(death.msSinceLastFlushBegan))
+    this.lossOfCrash = { ...loss, idleMs: Math.round(death.idleMsSinceLastFlushBegan) }
   }
 
   /** The server is killed now. */
