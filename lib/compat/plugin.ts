@@ -6,6 +6,14 @@ import { internals, requireInternals } from '../core/internals.js'
 import { checkObject, optionError } from '../core/validation.js'
 import { HeldSession } from './held-session.js'
 
+const heldSession = Symbol('gosesh.heldSession')
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    [heldSession]: HeldSession | null
+  }
+}
+
 async function registerCompat(app: FastifyInstance, options: object): Promise<void> {
   checkObject('', options, [])
   if (!app.hasDecorator('gosesh')) throw new GoseshError('GOSESH_ERR_NOT_REGISTERED')
@@ -16,12 +24,11 @@ async function registerCompat(app: FastifyInstance, options: object): Promise<vo
   }
   if (data === null) throw optionError('visitors', false, '{}, or its options, for gosesh/compat')
 
-  const known = new WeakMap<FastifyRequest, HeldSession>()
   const heldBy = (request: FastifyRequest): HeldSession => {
-    const held = known.get(request) ?? new HeldSession(data, request)
-    known.set(request, held)
-    return held
+    request[heldSession] ??= new HeldSession(data, request)
+    return request[heldSession]
   }
+  app.decorateRequest(heldSession, null)
   app.decorateRequest('session', {
     getter() {
       return heldBy(this).session as never

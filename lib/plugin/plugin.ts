@@ -17,6 +17,7 @@ import { crossOriginError, isCrossOrigin, OriginCheck } from './origin-check.js'
 import { ReplySigner } from './reply.js'
 import { replyState } from './reply-state.js'
 import { RequestData } from './request-data.js'
+import { replyTo, requestState } from './request-state.js'
 import { RouteOptionsParser } from './route-options.js'
 import { Visitors } from './visitors.js'
 import { RequestWholeData } from './whole-data.js'
@@ -79,6 +80,8 @@ async function registerSessions(app: FastifyInstance, options: GoseshOptions): P
   app.decorate('requireRecentSignIn', (maxAge) => guard.requireRecentSignIn(maxAge))
   app.decorateRequest(settings.decorateAs, null)
   app.decorateRequest(verifiedBy, null)
+  app.decorateRequest(requestState, null)
+  if (visitors !== null) app.decorateRequest(replyTo, null)
   if (cache !== null) app.decorateRequest(fromCache, false)
   app.decorateRequest('requireSession', function () {
     return guard.requireSession(this)

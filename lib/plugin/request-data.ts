@@ -2,7 +2,7 @@ import type { FastifyRequest } from 'fastify'
 import type { SessionDataAccess } from '../../types/data.js'
 import type { Session, SessionId, SessionIdInput } from '../../types/session.js'
 import { GoseshError } from '../core/errors.js'
-import { type HeldData, sessionOf } from '../core/internals.js'
+import { sessionOf } from '../core/internals.js'
 import { isSessionId } from '../core/token.js'
 import { type DataOwner, SessionDataCalls } from '../data/session-data.js'
 import { Turns } from '../data/turns.js'
@@ -10,12 +10,8 @@ import type { Settings } from '../options/options.js'
 import type { ContextSource } from '../session/context.js'
 import type { SessionServices } from '../session/services.js'
 import type { Challenges } from './challenges.js'
+import { requestState, stateOfRequest } from './request-state.js'
 import type { Visitors } from './visitors.js'
-
-/** The session of a request whose reply signed in or out since it arrived. */
-const changed = new WeakMap<FastifyRequest, Session | null>()
-const accesses = new WeakMap<FastifyRequest, SessionDataCalls>()
-const held = new WeakMap<FastifyRequest, HeldData>()
 
 /** From here on the data of the request is that of this session, which begins with `data`; `null`: of none. */
 export function changeSession(
@@ -23,17 +19,14 @@ export function changeSession(
   session: Session | null,
   data: ReadonlyMap<string, string> = new Map(),
 ): void {
-  changed.set(request, session)
-  held.get(request)?.begin(session?.id ?? null, data)
-}
-
-export function holdData(request: FastifyRequest, data: HeldData): void {
-  held.set(request, data)
+  const state = stateOfRequest(request)
+  state.session = session
+  state.held?.begin(session?.id ?? null, data)
 }
 
 /** Writes what the request holds in memory. */
 export async function saveHeldData(request: FastifyRequest): Promise<void> {
-  await held.get(request)?.save()
+  await request[requestState]?.held?.save()
 }
 
 /** Makes `request.sessionData`; a request that does not ask for it costs nothing. */
@@ -61,22 +54,22 @@ export class RequestData {
   }
 
   of(request: FastifyRequest): SessionDataCalls {
-    const known = accesses.get(request)
-    if (known !== undefined) return known
+    const state = stateOfRequest(request)
+    if (state.data !== null) return state.data
     const refuse = () => this.#challenges.unauthenticated(request)
     const visitors = this.#visitors
-    const access = this.#access('request.sessionData', refuse, {
+    state.data = this.#access('request.sessionData', refuse, {
       find: () => this.#find(request, visitors && (() => visitors.find(request))),
       findToWrite: () => this.#find(request, visitors && (() => visitors.findToWrite(request))),
       create: visitors && ((data, id) => visitors.create(request, data, id)),
     })
-    accesses.set(request, access)
-    return access
+    return state.data
   }
 
   /** The session that the request has by now. */
   sessionOf(request: FastifyRequest): Session | null {
-    return changed.has(request) ? (changed.get(request) as Session | null) : sessionOf(request)
+    const session = request[requestState]?.session
+    return session === undefined ? sessionOf(request) : session
   }
 
   /** The data of any session, for `app.gosesh`: each call reads first if it is alive. */

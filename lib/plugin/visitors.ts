@@ -19,16 +19,9 @@ import type { SessionServices } from '../session/services.js'
 import { forbidCaching, varyBy } from './cache-headers.js'
 import { crossOriginError, type OriginCheck } from './origin-check.js'
 import { checkDeliverable, isSent, keepFromCaches, stateOf } from './reply-state.js'
+import { replyTo, requestState, stateOfRequest, type Visitor } from './request-state.js'
 
 type VisitorSettings = NonNullable<Settings['visitors']>
-
-/** Times are milliseconds since the epoch. */
-interface Visitor {
-  readonly id: SessionId
-  readonly token: SessionToken
-  readonly absoluteDeadline: number
-  lastActivityAt: number
-}
 
 /**
  * Visitors: records with data, of nobody. A visitor's token is good for nothing but its data, and the record is read only if
@@ -39,8 +32,6 @@ export class Visitors {
   readonly #source: ContextSource
   readonly #services: SessionServices
   readonly #originCheck: OriginCheck
-  readonly #replies = new WeakMap<FastifyRequest, FastifyReply>()
-  readonly #found = new WeakMap<FastifyRequest, Promise<Visitor | null>>()
 
   constructor(
     settings: VisitorSettings,
@@ -56,7 +47,7 @@ export class Visitors {
 
   /** An `onRequest` hook: the first write of a visitor sets a cookie on this reply. */
   readonly onRequest = (request: FastifyRequest, reply: FastifyReply, done: () => void): void => {
-    this.#replies.set(request, reply)
+    request[replyTo] = reply
     done()
   }
 
@@ -79,7 +70,7 @@ export class Visitors {
       visitor.lastActivityAt = now
       const idleDeadline = new Date(Math.min(now + this.#settings.idleTimeout, visitor.absoluteDeadline))
       if (!(await store.extendSession(visitor.id, { lastActivityAt: new Date(now), idleDeadline }))) {
-        this.#found.set(request, Promise.resolve(null))
+        stateOfRequest(request).visitor = Promise.resolve(null)
         return null
       }
       this.#write(request, visitor.token, Math.floor((visitor.absoluteDeadline - now) / 1_000))
@@ -98,7 +89,7 @@ export class Visitors {
     newId?: SessionId,
   ): Promise<boolean> {
     const finding = this.#visitorOf(request)
-    if ((await finding) !== null || this.#found.get(request) !== finding) return false
+    if ((await finding) !== null || stateOfRequest(request).visitor !== finding) return false
     await this.#begin(request, data, newId)
     return true
   }
@@ -112,7 +103,10 @@ export class Visitors {
 
   /** True if the request carries the token of a visitor, alive or not, or a hook has made one already. */
   isPresented(request: FastifyRequest): boolean {
-    return this.#found.has(request) || readToken(this.#settings.credential, request) !== null
+    return (
+      (request[requestState]?.visitor ?? null) !== null ||
+      readToken(this.#settings.credential, request) !== null
+    )
   }
 
   async #begin(
@@ -121,11 +115,8 @@ export class Visitors {
     newId: SessionId | undefined,
   ): Promise<void> {
     this.#refuseCrossOrigin(request)
-    checkDeliverable(this.#replies.get(request) as FastifyReply)
-    const creating = this.#create(request, data, newId)
-    this.#found.set(request, creating)
-    creating.catch(() => this.#found.delete(request))
-    await creating
+    checkDeliverable(request[replyTo] as FastifyReply)
+    await this.#remember(request, this.#create(request, data, newId))
   }
 
   /** Those keys of the visitor's data that it has; `undefined` without a visitor. */
@@ -146,7 +137,7 @@ export class Visitors {
     if (id === null && readToken(credential, request) === null) return
     credential.clear?.(reply)
     keepFromCaches(reply, stateOf(reply), credential)
-    this.#found.set(request, Promise.resolve(null))
+    stateOfRequest(request).visitor = Promise.resolve(null)
     if (id !== null) await this.#services.deleter.deleteQuietly(id)
   }
 
@@ -156,18 +147,25 @@ export class Visitors {
   }
 
   #visitorOf(request: FastifyRequest): Promise<Visitor | null> {
-    const known = this.#found.get(request)
-    if (known !== undefined) return known
+    const known = request[requestState]?.visitor ?? null
+    if (known !== null) return known
     this.#markReply(request)
-    const finding = this.#find(request)
-    this.#found.set(request, finding)
-    finding.catch(() => this.#found.delete(request))
-    return finding
+    return this.#remember(request, this.#find(request))
+  }
+
+  /** The visitor of the request from here on; one that could not be read is read again. */
+  #remember(request: FastifyRequest, visitor: Promise<Visitor | null>): Promise<Visitor | null> {
+    const state = stateOfRequest(request)
+    state.visitor = visitor
+    visitor.catch(() => {
+      state.visitor = null
+    })
+    return visitor
   }
 
   /** The answer depends on the cookie, even if there is none: it is for nobody else's cache. */
   #markReply(request: FastifyRequest): void {
-    const reply = this.#replies.get(request) as FastifyReply
+    const reply = request[replyTo] as FastifyReply
     if (isSent(reply)) return
     if (!reply.hasHeader('cache-control')) forbidCaching(reply)
     varyBy(reply, [this.#settings.credential.header])
@@ -213,7 +211,7 @@ export class Visitors {
     }
     await store.createSession(record, data)
     const token = tokenOf(record.id, secret)
-    checkDeliverable(this.#replies.get(request) as FastifyReply)
+    checkDeliverable(request[replyTo] as FastifyReply)
     this.#write(request, token, Math.floor(credential.absoluteTimeout / 1_000))
     const absoluteDeadline = record.absoluteDeadline.getTime()
     return { id: record.id, token, absoluteDeadline, lastActivityAt: now.getTime() }
@@ -221,7 +219,7 @@ export class Visitors {
 
   #write(request: FastifyRequest, token: SessionToken, maxAge: number): void {
     const { credential } = this.#settings
-    const reply = this.#replies.get(request) as FastifyReply
+    const reply = request[replyTo] as FastifyReply
     if (isSent(reply)) return
     credential.write?.(reply, token, maxAge)
     keepFromCaches(reply, stateOf(reply), credential)

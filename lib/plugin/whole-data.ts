@@ -4,7 +4,8 @@ import type { HeldData, WholeData } from '../core/internals.js'
 import { decodeValue } from '../data/input.js'
 import type { ReplySigner } from './reply.js'
 import { holdReply } from './reply-state.js'
-import { holdData, type RequestData } from './request-data.js'
+import type { RequestData } from './request-data.js'
+import { stateOfRequest } from './request-state.js'
 import type { Visitors } from './visitors.js'
 
 /** What `gosesh/compat` does with the data of a request, all keys at once. */
@@ -73,6 +74,6 @@ export class RequestWholeData implements WholeData {
   }
 
   hold(request: FastifyRequest, held: HeldData): void {
-    holdData(request, held)
+    stateOfRequest(request).held = held
   }
 }

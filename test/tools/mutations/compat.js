@@ -60,7 +60,7 @@ export const compatMutations = [
     check: 'a sign-in begins with what it carries and nothing else',
     requirement: '7.2.4',
     file: 'lib/plugin/request-data.ts',
-    text: 'held.get(request)?.begin(session?.id ?? null, data)',
+    text: 'state.held?.begin(session?.id ?? null, data)',
     replacement: '',
     test: signIn,
   },
