@@ -12,8 +12,8 @@ export interface ReplyState {
   session: Session | null | undefined
   /** Credentials that it wrote or cleared. */
   readonly credentials: Set<Credential>
-  /** Takes back what the client never hears of, if it hangs up before the headers are sent. Never rejects. */
-  undo: (() => Promise<void>) | null
+  /** Takes back, one after another, what the client never hears of if it hangs up before the headers are sent. Never reject. */
+  undo: (() => Promise<void>)[]
 }
 
 export const replyState = Symbol('gosesh.replyState')
@@ -34,12 +34,16 @@ function newState(reply: FastifyReply): ReplyState {
     queue: Promise.resolve(),
     session: undefined,
     credentials: new Set(),
-    undo: null,
+    undo: [],
   }
   reply.raw.once('close', () => {
-    if (!reply.raw.headersSent) void state.queue.then(() => state.undo?.())
+    if (!reply.raw.headersSent) void state.queue.then(() => undoAll(state))
   })
   return state
+}
+
+async function undoAll({ undo }: ReplyState): Promise<void> {
+  for (const step of undo) await step()
 }
 
 /** Calls on one reply take effect in the order in which they were made, so that the last one stands. */

@@ -131,15 +131,19 @@ export class ReplySigner {
           this.#write(reply, state, writer, { token, persistent, lifetime: lifetimeOf(session) })
           state.session = session
           changeSession(reply.request, session, data)
-          const { id } = session
-          // A session that nobody can use ends. What the reply did before concerned one that this one replaces.
-          state.undo = () => this.#services.deleter.deleteForCertain([{ id, reason: 'signedOut', userId }])
+          // What the reply did before concerned a session that this one replaces.
+          state.undo = [this.#endingOf(session.id, userId)]
         },
       },
     )
     if (carry !== null) await this.#visitors?.end(reply.request, reply)
     this.#warnOfTransport(reply, writer)
     return created
+  }
+
+  /** Ends a session that nobody can use. It refers to no reply, which would keep every reply from being collected early. */
+  #endingOf(id: SessionId, userId: string): () => Promise<void> {
+    return () => this.#services.deleter.deleteForCertain([{ id, reason: 'signedOut', userId }])
   }
 
   /** The session that this reply signed in before, else the one that the same credential proved to be its client's. */
@@ -210,11 +214,7 @@ export class ReplySigner {
       await result.revert()
       throw error
     }
-    const { undo } = state
-    state.undo = async () => {
-      await result.revert()
-      await undo?.()
-    }
+    state.undo.unshift(result.revert)
     state.session = result.session
     return result.session
   }
@@ -224,7 +224,7 @@ export class ReplySigner {
     if (target.sessionId !== null) await this.#end(reply, target, everywhere)
     state.session = null
     changeSession(reply.request, null)
-    state.undo = null
+    state.undo = []
     if (isSent(reply)) {
       this.#services.events.log.warn(
         {},

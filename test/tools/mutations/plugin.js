@@ -115,7 +115,7 @@ export const pluginMutations = [
     check: 'a client that hangs up before the cookie is sent leaves no session',
     requirement: '7.4.1',
     file: 'lib/plugin/reply-state.ts',
-    text: 'void state.queue.then(() => state.undo?.())',
+    text: 'void state.queue.then(() => undoAll(state))',
     replacement: 'void state.queue',
     test: 'test/unit/session/sign-in-steps.test.ts',
   },
