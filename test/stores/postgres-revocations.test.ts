@@ -11,7 +11,7 @@ import {
   newSessions,
 } from '../../lib/testing/fixtures.js'
 import { type Fixture, freshStore, insertSessions, until } from '../tools/postgres-fixtures.js'
-import { startPostgres } from '../tools/postgres-server.js'
+import { type PostgresServer, startPostgres } from '../tools/postgres-server.js'
 
 async function countOf({ pool, schema }: Fixture): Promise<number> {
   const { rows } = await pool.query(`SELECT count(*)::int AS count FROM ${schema}.gosesh_revocations`)
@@ -257,5 +257,29 @@ if (server !== null) {
     await server.start()
     await until('the server has started', recovered)
     t.equal((await fixture.store.readRevocations(next)).entries, null)
+  })
+
+  t.test('cannot tell on a standby that was promoted, whose log is empty', async (t) => {
+    const primary = (await startPostgres(t)) as PostgresServer
+    const fixture = await freshStore(t, primary)
+    const standby = await primary.startStandby(t)
+    const sessions = newSessions(2)
+    await createAll(fixture.store, sessions)
+    await fixture.store.deleteSession(sessions[0]?.id as never)
+    const cursor = await begin(fixture)
+    const pool = standby.pool(t)
+    const promoted = new PostgresStore(pool, { schema: fixture.schema })
+    await until('the standby has it all', async () => {
+      const found = await Promise.all(sessions.map(({ id }) => promoted.getSession(id).catch(() => null)))
+      return found[0] === null && found[1] !== null
+    })
+    await primary.kill()
+    await pool.query('SELECT pg_promote()')
+    const answer = await promoted.readRevocations(cursor)
+    t.equal(answer.entries, null)
+    await promoted.deleteSession(sessions[1]?.id as never)
+    t.strictSame((await promoted.readRevocations(answer.cursor)).entries, [
+      { id: sessions[1]?.id, ended: true },
+    ])
   })
 }

