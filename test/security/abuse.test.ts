@@ -3,16 +3,14 @@ import fc from 'fast-check'
 import type { FastifyInstance } from 'fastify'
 import t from 'tap'
 import { bearerCredential, cookieCredential, type Session } from '../../lib/index.js'
+import { bearerKinds, cookieKinds, type Material } from './credential-kinds.js'
 import {
   allKinds,
   anyRequest,
   type BrokenRequest,
-  bearerKinds,
   bodyKinds,
   brokenKinds,
-  cookieKinds,
   extraKinds,
-  type Material,
   originKinds,
   type WholeRequest,
 } from './generated.js'

@@ -79,3 +79,10 @@ export async function untilWaiting(pool: pg.Pool, event = 'Lock'): Promise<void>
     return (rowCount ?? 0) > 0
   })
 }
+
+export async function tablesOf(pool: pg.Pool, schema: string): Promise<string[]> {
+  const { rows } = await pool.query('SELECT tablename FROM pg_tables WHERE schemaname = $1 ORDER BY 1', [
+    schema,
+  ])
+  return rows.map(({ tablename }) => tablename)
+}

@@ -154,7 +154,7 @@ export const cacheMutations = [
     file: 'lib/session/cached-store.ts',
     text: '    drop()\n    return result',
     replacement: '    return result',
-    test: 'test/unit/cache/requests.test.ts',
+    test: 'test/unit/cache/revoked.test.ts',
   },
   {
     check: 'a call that failed leaves the memory too',
@@ -162,7 +162,7 @@ export const cacheMutations = [
     file: 'lib/session/cached-store.ts',
     text: '      drop()\n      answerTo',
     replacement: '      answerTo',
-    test: 'test/unit/cache/requests.test.ts',
+    test: 'test/unit/cache/revoked.test.ts',
   },
   {
     check: 'a call that lands late leaves the memory then',
@@ -170,7 +170,7 @@ export const cacheMutations = [
     file: 'lib/session/cached-store.ts',
     text: 'answerTo(error)?.then(drop, drop)',
     replacement: 'void answerTo(error)',
-    test: 'test/unit/cache/requests.test.ts',
+    test: 'test/unit/cache/revoked.test.ts',
   },
   {
     check: 'what this node ends of a user leaves its memory',
@@ -178,7 +178,7 @@ export const cacheMutations = [
     file: 'lib/session/cached-store.ts',
     text: '    await sync()\n    return result',
     replacement: '    return result',
-    test: 'test/unit/cache/requests.test.ts',
+    test: 'test/unit/cache/revoked.test.ts',
   },
   {
     check: 'a log that fails then empties the memory',
@@ -186,7 +186,7 @@ export const cacheMutations = [
     file: 'lib/session/cached-store.ts',
     text: 'this.#sync().catch(() => this.#cache.clear())',
     replacement: 'this.#sync().catch(() => {})',
-    test: 'test/unit/cache/requests.test.ts',
+    test: 'test/unit/cache/revoked.test.ts',
   },
   {
     check: 'requireRecentSignIn reads the session again',
@@ -194,7 +194,7 @@ export const cacheMutations = [
     file: 'lib/plugin/on-request.ts',
     text: '      await this.#readAgain(request as FastifyRequest)\n',
     replacement: '',
-    test: 'test/unit/cache/requests.test.ts',
+    test: 'test/unit/cache/revoked.test.ts',
   },
   {
     check: 'only a session that was read speaks for the others of its user',
@@ -202,7 +202,7 @@ export const cacheMutations = [
     file: 'lib/plugin/reply.ts',
     text: ' && !request[fromCache]) return session',
     replacement: ') return session',
-    test: 'test/unit/cache/requests.test.ts',
+    test: 'test/unit/cache/revoked.test.ts',
   },
   {
     check: 'routes with demands read the store',

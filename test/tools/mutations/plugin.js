@@ -61,7 +61,7 @@ export const pluginMutations = [
     file: 'lib/plugin/on-send.ts',
     text: "if (mustNotBeStored || !reply.hasHeader('cache-control')) forbidCaching(reply)",
     replacement: '',
-    test: cve,
+    test: 'test/security/cve-caching.test.ts',
   },
   {
     check: 'calls on one reply take effect in their order',
