@@ -16,6 +16,8 @@ export interface SessionDetails {
   readonly device: DeviceKey | null
 }
 
+/** How the text of a session without factors begins: that of one that is only bound to a device, which each request reads. */
+const withoutFactors = '{"factors":[]'
 const none: SessionDetails = Object.freeze({ factors: Object.freeze([]), device: null })
 
 /** The text for a store; `null` if there is nothing to keep. */
@@ -48,6 +50,11 @@ export function parseDetails(text: string | null): SessionDetails {
       message: "The session store is unavailable (a stored session's details are not readable)",
     })
   }
+}
+
+/** The factors in the text; throws as `parseDetails` does. */
+export function parseFactorsIn(text: string | null): readonly Factor[] {
+  return text === null || text.startsWith(withoutFactors) ? none.factors : parseDetails(text).factors
 }
 
 function parseFactor([method, time]: readonly unknown[]): Factor {

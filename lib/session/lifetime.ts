@@ -1,6 +1,6 @@
 import type { Session } from '../../types/session.js'
 import type { SessionExtension, SessionRecord } from '../../types/store.js'
-import { parseDetails } from '../core/details.js'
+import { parseFactorsIn } from '../core/details.js'
 import type { Context } from './context.js'
 
 /** The times of a session on which it depends if it lives, in milliseconds; `Infinity`: it has no idle limit. */
@@ -54,7 +54,7 @@ export function liveSession(
     userId,
     createdAt,
     authenticatedAt,
-    factors: parseDetails(record.details).factors,
+    factors: parseFactorsIn(record.details),
     lastActivityAt: new Date(times.lastActivityAt),
     idleTimeout,
     idleDeadline: idleTimeout === null ? null : new Date(times.idleDeadline),
