@@ -113,7 +113,7 @@ export class SignInFlow {
       return
     }
     // Signed out meanwhile, or in as somebody else.
-    const { session } = request
+    const session = sessionOf(request)
     if (session?.id !== reauthenticates) throw new GoseshError('GOSESH_ERR_OAUTH_TRANSACTION')
     const options = await confirm(signIn, session, request, this.#settings, this.#app)
     await reply.reauthenticate({ ...options, allowCrossOrigin: true })

@@ -173,6 +173,14 @@ export const oauthMutations = [
     test: 'test/system/oauth/step-up.test.ts',
   },
   {
+    check: 'what is confirmed is the session of gosesh, whatever it is called',
+    requirement: '7.5.1',
+    file: 'lib/oauth/sign-in/flow.ts',
+    text: '    const session = sessionOf(request)\n    if',
+    replacement: '    const { session } = request\n    if',
+    test: 'test/system/oauth/decorate-as.test.ts',
+  },
+  {
     check: 'what the options of a provider demand is not the browser’s to change',
     requirement: '6.8.4',
     file: 'lib/oauth/providers/client.ts',
