@@ -2,7 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { SessionId } from '../../types/session.js'
 import type { HeldData, WholeData } from '../core/internals.js'
 import { createSessionId } from '../core/token.js'
-import { DataSession } from './session.js'
+import { DataSession, setValue } from './session.js'
 
 /** The data of a request: loaded once, and saved by what differs from what was loaded. */
 export class HeldSession implements HeldData {
@@ -54,7 +54,7 @@ export class HeldSession implements HeldData {
   begin(id: SessionId | null, data: ReadonlyMap<string, string>): void {
     const values = Array.from(data, ([key, json]) => [key, this.#data.decode(json)] as const)
     this.#keep([])
-    for (const [key, value] of values) this.session.set(key, value)
+    for (const [key, value] of values) setValue(this.session, key, value)
     this.#stored = new Map(data)
     this.#id = id
     this.#newId = null
@@ -111,6 +111,8 @@ export class HeldSession implements HeldData {
       await this.#saveNow(next)
     } catch (error) {
       this.#next = next
+      // The visitor may have been made all the same, or be made yet.
+      this.#newId = null
       throw error
     }
   }
@@ -150,7 +152,8 @@ export class HeldSession implements HeldData {
   }
 
   #keep(keys: readonly string[]): void {
-    for (const key of Object.keys(this.session)) if (!keys.includes(key)) this.session.set(key, undefined)
+    for (const key of Object.keys(this.session))
+      if (!keys.includes(key)) setValue(this.session, key, undefined)
   }
 }
 

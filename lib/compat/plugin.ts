@@ -28,22 +28,28 @@ async function registerCompat(app: FastifyInstance, options: object): Promise<vo
     request[heldSession] ??= new HeldSession(data, request)
     return request[heldSession]
   }
+  // An inner context that registered a gosesh of its own hears the hooks too, and may call its session the same.
+  const isOurs = (request: FastifyRequest): boolean => request.server[internals].wholeData === data
   app.decorateRequest(heldSession, null)
   app.decorateRequest('session', {
     getter() {
       return heldBy(this).session as never
     },
+    setter(value) {
+      if (isOurs(this)) throw new TypeError('request.session cannot be replaced: change its properties')
+      Object.defineProperty(this, 'session', { value, writable: true, enumerable: true, configurable: true })
+    },
   })
 
   app.addHook('onRequest', (request, reply, done) => {
-    const isOff = request.routeOptions.config?.session === false
+    const isOff = request.routeOptions.config?.session === false || !isOurs(request)
     const loading = isOff ? undefined : heldBy(request).attach(reply)
     if (loading === undefined) done()
     else loading.then(() => done(), done)
   })
   // Asynchronous only if there is something to save: passport, for one, does not wait for its answers to be sent.
   app.addHook('onSend', (request, reply, payload, done) => {
-    const saving = heldBy(request).saveOnce()
+    const saving = isOurs(request) ? heldBy(request).saveOnce() : undefined
     if (saving === undefined) return done()
     const release = data.holdReply(reply)
     const finish = (error?: Error): void => {

@@ -19,15 +19,17 @@ export class DataSession implements CompatSessionCalls {
     return this.#held.id
   }
 
+  set sessionId(value: string) {
+    setValue(this, 'sessionId', value)
+  }
+
   get<K extends SessionDataKey>(key: K): SessionDataValue<K> | undefined {
     // No call of that name.
     return Object.hasOwn(this, key) ? this[key as never] : undefined
   }
 
   set(key: string, value: unknown): void {
-    if (value === undefined) Reflect.deleteProperty(this, key)
-    // Defined, not assigned: `__proto__` is a key like any other.
-    else Object.defineProperty(this, key, { value, writable: true, enumerable: true, configurable: true })
+    setValue(this, key, value)
   }
 
   data(): Partial<SessionData> {
@@ -66,6 +68,13 @@ export class DataSession implements CompatSessionCalls {
   }
 
   options(): void {}
+}
+
+/** For data of any name, `set` too: what the calls do must not go by the properties that data may hide. */
+export function setValue(session: DataSession, key: string, value: unknown): void {
+  if (value === undefined) Reflect.deleteProperty(session, key)
+  // Defined, not assigned: `__proto__` is a key like any other.
+  else Object.defineProperty(session, key, { value, writable: true, enumerable: true, configurable: true })
 }
 
 async function saved(held: HeldSession): Promise<void> {

@@ -65,6 +65,22 @@ export const compatMutations = [
     test: signIn,
   },
   {
+    check: 'data of the name of a call stops nothing',
+    requirement: '16.5.2',
+    file: 'lib/compat/held-session.ts',
+    text: 'for (const [key, value] of values) setValue(this.session, key, value)',
+    replacement: 'for (const [key, value] of values) this.session.set(key, value)',
+    test: 'test/unit/compat/session.test.ts',
+  },
+  {
+    check: 'the data of an inner context is its own',
+    requirement: '8.2.2',
+    file: 'lib/compat/plugin.ts',
+    text: 'config?.session === false || !isOurs(request)',
+    replacement: 'config?.session === false',
+    test: 'test/unit/compat/contexts.test.ts',
+  },
+  {
     check: 'a sign-in saves first what is the visitor’s',
     requirement: 'promise 7',
     file: 'lib/plugin/reply.ts',
@@ -124,8 +140,8 @@ export const compatMutations = [
     check: 'a key such as __proto__ is data and nothing else',
     requirement: '7.2.1',
     file: 'lib/compat/session.ts',
-    text: 'else Object.defineProperty(this, key, { value, writable: true, enumerable: true, configurable: true })',
-    replacement: 'else this[key] = value',
+    text: 'else Object.defineProperty(session, key, { value, writable: true, enumerable: true, configurable: true })',
+    replacement: 'else (session as unknown as Record<string, unknown>)[key] = value',
     test: session,
   },
   {

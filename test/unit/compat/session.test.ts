@@ -43,6 +43,25 @@ t.test('keys that mean something to JavaScript are keys like any other', async (
   t.same((await stored()).constructor, 2)
 })
 
+t.test('data of the name of a call hides that call from the handler alone', async (t) => {
+  const { run, stored } = setUp(t)
+  const names = ['set', 'get', 'data', 'save', 'isModified', 'sessionId', 'last']
+  await run(({ session }) => Object.assign(session, Object.fromEntries(names.map((name) => [name, 1]))))
+  const response = await run((request, reply) => {
+    t.same(Object.keys(request.session).sort(), [...names].sort())
+    return reply.signIn('ada')
+  })
+  t.equal(response.statusCode, 200)
+  t.same(await stored(), {}, 'a sign-in begins anew')
+  const out = await run(async (request, reply) => {
+    Object.assign(request.session, { set: 1, x: 2 })
+    await request.session.save()
+    await reply.signOut()
+    return {}
+  })
+  t.equal(out.statusCode, 200)
+})
+
 t.test('only what has changed is written, however deep, once', async (t) => {
   const { run, stored, store } = setUp(t)
   await run(({ session }) => {
