@@ -1,4 +1,4 @@
-import type { JWK } from 'jose'
+import type { JWK, JWTVerifyGetKey } from 'jose'
 import type { DeviceKey } from '../core/details.js'
 import { optionError } from '../core/validation.js'
 
@@ -38,10 +38,14 @@ export class ProofVerifier {
   async verifyRegistration(
     proof: string,
   ): Promise<{ key: Omit<DeviceKey, 'boundAt'>; challenge: string } | null> {
-    const verified = await this.#verify(proof, algorithms, this.#jose.EmbeddedJWK)
-    if (verified === null) return null
-    const key = keyOf(verified.algorithm, verified.jwk)
-    return key === null ? null : { key, challenge: verified.challenge }
+    let key: ReturnType<typeof keyOf> = null
+    const verified = await this.#verify(proof, algorithms, (header, token) => {
+      key = keyOf(header.alg as Algorithm, header.jwk)
+      // Before it verifies anything, which by a key of another kind may take long.
+      if (key === null) throw new RangeError('not a key as browsers make them')
+      return this.#jose.EmbeddedJWK(header, token)
+    })
+    return verified === null || key === null ? null : { key, challenge: verified.challenge }
   }
 
   /** The challenge that the proof answers, if this key signed it; else `null`. */
@@ -54,16 +58,14 @@ export class ProofVerifier {
   async #verify(
     proof: string,
     allowed: readonly Algorithm[],
-    getKey: Jose['EmbeddedJWK'] | (() => Promise<Awaited<ReturnType<Jose['importJWK']>>>),
-  ): Promise<{ algorithm: Algorithm; jwk: JWK | undefined; challenge: string } | null> {
+    getKey: JWTVerifyGetKey,
+  ): Promise<{ challenge: string } | null> {
     try {
-      const { payload, protectedHeader } = await this.#jose.jwtVerify(proof, getKey as Jose['EmbeddedJWK'], {
+      const { payload } = await this.#jose.jwtVerify(proof, getKey, {
         algorithms: [...allowed],
         typ: 'dbsc+jwt',
       })
-      if (typeof payload.jti !== 'string') return null
-      const { alg, jwk } = protectedHeader
-      return { algorithm: alg as Algorithm, jwk, challenge: payload.jti }
+      return typeof payload.jti === 'string' ? { challenge: payload.jti } : null
     } catch {
       // Whatever is wrong with it, it proves nothing.
       return null
@@ -71,7 +73,7 @@ export class ProofVerifier {
   }
 }
 
-/** The key, or `null` if it is of another size than browsers make. jose has seen that it is of the algorithm's kind. */
+/** The key, or `null` if it is of another size than browsers make. */
 function keyOf(algorithm: Algorithm, jwk: JWK | undefined): Omit<DeviceKey, 'boundAt'> | null {
   const numbers = algorithm === 'ES256' ? [jwk?.x, jwk?.y] : [jwk?.n, jwk?.e]
   const isRight = numbers.every((number, index) => shapes[algorithm][index]?.test(String(number)))

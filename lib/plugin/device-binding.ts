@@ -86,7 +86,10 @@ function hasBody({ headers, raw }: FastifyRequest): boolean {
   return headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0'
 }
 
-/** After a sign-in, or a re-authentication of a session that is not bound yet, offers to bind it; after a sign-out ends the proof. */
+/**
+ * After a sign-in, or a re-authentication of a session that is not bound yet, offers to bind it; after a sign-out ends the proof. A
+ * new secret alone offers nothing: whoever has the cookie gets one.
+ */
 function offerOrClear(
   request: FastifyRequest,
   reply: FastifyReply,
@@ -95,11 +98,12 @@ function offerOrClear(
 ): void {
   const state = reply[replyState]
   if (!state || state.session === undefined) return
-  const { session, credentials } = state
+  const { session, proved, credentials } = state
   for (const cookie of cookies) {
     if (!credentials.has(cookie.credential)) continue
     if (session?.deviceBound) continue
     if (cookie.isPresented(request)) cookie.clear(reply)
-    if (session !== null) reply.header('secure-session-registration', endpoints.offer(session.id, cookie))
+    if (session === null || !proved) continue
+    reply.header('secure-session-registration', endpoints.offer(session.id, cookie))
   }
 }

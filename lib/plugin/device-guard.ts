@@ -62,7 +62,8 @@ export class DeviceGuard {
     credential: Credential,
     proof: Exclude<Proof, 'valid'>,
   ): Promise<'session' | 'visitor' | 'answered'> {
-    if (proof === 'none' && (await this.#hasJustRegistered(id))) return 'session'
+    const cookie = this.#cookieOf(this.#source.cookies, credential)
+    if (proof === 'none' && cookie !== undefined && (await this.#hasJustRegistered(id))) return 'session'
     const isUnreachable = saysUnreachable(request.headers['secure-session-skipped'])
     const reason = isUnreachable ? 'unreachable' : proof
     this.#source.refused({ reason, sessionId: id, userId }, request.id)
@@ -70,7 +71,7 @@ export class DeviceGuard {
     forbidCaching(reply)
     varyBy(reply, [credential.header])
     // With a cookie that looks good to it the browser would never refresh.
-    if (proof !== 'none') this.#cookieOf(this.#source.cookies, credential)?.clear(reply)
+    if (proof !== 'none') cookie?.clear(reply)
     if (isUnreachable) {
       const message = 'The browser could not reach this server to prove that it holds its key; try again'
       throw new GoseshError('GOSESH_ERR_DEVICE_PROOF', { statusCode: 503, message })

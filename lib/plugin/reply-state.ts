@@ -10,6 +10,8 @@ export interface ReplyState {
   queue: Promise<unknown>
   /** The session whose token the reply wrote; `null` once it signed out; `undefined` if it did neither. */
   session: Session | null | undefined
+  /** True once the user has proved who they are: by a sign-in, or a re-authentication. */
+  proved: boolean
   /** Credentials that it wrote or cleared. */
   readonly credentials: Set<Credential>
   /** Takes back, one after another, what the client never hears of if it hangs up before the headers are sent. Never reject. */
@@ -33,6 +35,7 @@ function newState(reply: FastifyReply): ReplyState {
   const state: ReplyState = {
     queue: Promise.resolve(),
     session: undefined,
+    proved: false,
     credentials: new Set(),
     undo: [],
   }

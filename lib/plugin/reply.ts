@@ -130,6 +130,7 @@ export class ReplySigner {
           const { persistent = true } = options
           this.#write(reply, state, writer, { token, persistent, lifetime: lifetimeOf(session) })
           state.session = session
+          state.proved = true
           changeSession(reply.request, session, data)
           // What the reply did before concerned a session that this one replaces.
           state.undo = [this.#endingOf(session.id, userId)]
@@ -190,9 +191,11 @@ export class ReplySigner {
     // The token of a session that began on this reply is not the one that the request carried.
     const known = state.session === undefined ? token : null
     const change = () => this.#services.updater.reauthenticate(id, known, options, 'reply.reauthenticate()')
-    return await this.#services.events.reauthenticate(by, { reqId: request.id }, () =>
-      this.#renew(reply, state, writer, change),
-    )
+    return await this.#services.events.reauthenticate(by, { reqId: request.id }, async () => {
+      const session = await this.#renew(reply, state, writer, change)
+      state.proved = true
+      return session
+    })
   }
 
   /** Changes the secret, does the work, and writes the new token; if that fails, the old one goes on. */
