@@ -2,7 +2,7 @@ import type { SessionId, SessionMetadata } from '../../types/session.js'
 import type { SessionChanges, SessionRecord, SessionStore } from '../../types/store.js'
 import type { RecordCache } from '../core/record-cache.js'
 import { isPromise } from '../core/timing.js'
-import { answerTo, BoundedStore, type StoreLimits } from './bounded-store.js'
+import { amendAnswer, answerTo, BoundedStore, type StoreLimits } from './bounded-store.js'
 
 /**
  * The way to the store with the option `sessionCache`: what is read is kept for later requests, and what this node ends or
@@ -52,9 +52,15 @@ export class CachedStore<S extends SessionStore = SessionStore> extends BoundedS
   }
 
   override async deleteSession(id: SessionId): Promise<boolean> {
-    const existed = await this.#dropping(id, super.deleteSession(id))
-    if (existed) this.#cache.end(id)
-    return existed
+    try {
+      const existed = await this.#dropping(id, super.deleteSession(id))
+      if (existed) this.#cache.end(id)
+      return existed
+    } catch (error) {
+      // By then the log may have told everybody of it.
+      amendAnswer(error, (existed) => existed === true && this.#cache.end(id))
+      throw error
+    }
   }
 
   override deleteUserSessions(

@@ -189,6 +189,14 @@ export const cacheMutations = [
     test: 'test/unit/cache/revoked.test.ts',
   },
   {
+    check: 'an end that lands late is told once',
+    requirement: 'promise 3',
+    file: 'lib/session/cached-store.ts',
+    text: '(existed) => existed === true && this.#cache.end(id)',
+    replacement: '(existed) => existed',
+    test: 'test/unit/cache/ends.test.ts',
+  },
+  {
     check: 'requireRecentSignIn reads the session again',
     requirement: 'promise 3',
     file: 'lib/plugin/on-request.ts',

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { internals } from '../../../lib/core/internals.js'
 import { signIn } from '../../tools/app.js'
 import { settle } from '../../tools/clock.js'
 import { LoggedStore } from '../../tools/logged-store.js'
@@ -152,8 +153,34 @@ t.test('the end elsewhere of a session takes its pending activity along', async 
 })
 
 t.test('a session whose token was never delivered ends for nobody here', async (t) => {
-  const { here } = await twoNodes(t)
-  here.app.gosesh
-  await settle()
+  const { here, store } = await twoNodes(t)
+  const undelivered = () => Promise.reject(new Error('nobody is there'))
+  await t.rejects(here.app[internals].createSession('ada', {}, undelivered), { message: 'nobody is there' })
+  await poll(here)
+  t.equal(store.counts.deleteSession, 1)
   t.same(here.ends, [])
+})
+
+t.test('an end that lands after its time is told once, whoever is quicker', async (t) => {
+  for (const order of ['the answer', 'the log']) {
+    const store = new LoggedStore()
+    const sessionCache = { maxSessions: 0, pollInterval: 1_000_000, maxStaleness: 4_000_000 }
+    const here = await cachingNode(t, { sessionCache, storeTimeout: 20 }, store)
+    const { session } = await signIn(here.app)
+    let answer = (): void => {}
+    const answered = new Promise<void>((resolve) => {
+      answer = resolve
+    })
+    store.on('deleteSession', async (proceed) => {
+      const existed = await proceed()
+      await answered
+      return existed
+    })
+    await t.rejects(here.app.gosesh.deleteSession(session.id), { code: 'GOSESH_ERR_STORE_UNAVAILABLE' })
+    if (order === 'the log') await poll(here)
+    answer()
+    await settle(10)
+    await poll(here)
+    t.same(reasons(here), [[order === 'the log' ? 'elsewhere' : 'signedOut', session.id]], order)
+  }
 })
