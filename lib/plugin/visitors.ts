@@ -15,6 +15,7 @@ import { readToken } from '../credentials/resolve.js'
 import { checkDataKey } from '../data/input.js'
 import type { Settings } from '../options/options.js'
 import type { ContextSource } from '../session/context.js'
+import { insertRecord } from '../session/insert-record.js'
 import type { SessionServices } from '../session/services.js'
 import { forbidCaching, varyBy } from './cache-headers.js'
 import { crossOriginError, type OriginCheck } from './origin-check.js'
@@ -209,9 +210,15 @@ export class Visitors {
       metadata: null,
       details: null,
     }
-    await store.createSession(record, data)
+    await insertRecord({ store }, record, data)
     const token = tokenOf(record.id, secret)
-    checkDeliverable(request[replyTo] as FastifyReply)
+    try {
+      checkDeliverable(request[replyTo] as FastifyReply)
+    } catch (error) {
+      // Nobody will ever have the token.
+      await this.#services.deleter.deleteQuietly(record.id)
+      throw error
+    }
     this.#write(request, token, Math.floor(credential.absoluteTimeout / 1_000))
     const absoluteDeadline = record.absoluteDeadline.getTime()
     return { id: record.id, token, absoluteDeadline, lastActivityAt: now.getTime() }

@@ -2,15 +2,14 @@ import type { CreateSessionOptions } from '../../types/options.js'
 import type { Session, SessionId, SessionToken } from '../../types/session.js'
 import type { SessionRecord } from '../../types/store.js'
 import { encodeDetails } from '../core/details.js'
-import { GoseshError, isGoseshError } from '../core/errors.js'
 import { mergeFactors, parseFactors } from '../core/factors.js'
 import { createSecret, createSessionId, hashSecret, tokenOf } from '../core/token.js'
 import { checkBoolean } from '../core/validation.js'
-import { answerTo } from './bounded-store.js'
 import type { Context, ContextSource } from './context.js'
 import type { SessionDeleter, SessionDeletion } from './deleter.js'
 import type { CreatedSession } from './events.js'
 import { checkUserId, parseNewMetadata, parsePastTime, sessionLifetime } from './input.js'
+import { insertRecord } from './insert-record.js'
 import { idleDeadlineAt, liveSession } from './lifetime.js'
 import { checkSessionLimit, sessionsPastLimit } from './limits.js'
 
@@ -51,7 +50,7 @@ export class SessionCreator {
     // It was created alive: the options were checked for that.
     const session = liveSession(record, undefined, record.lastActivityAt.getTime(), context) as Session
     await checkSessionLimit(context, session, replaced)
-    await insert(context, record, data)
+    await insertRecord(context, record, data)
     const deletions: SessionDeletion[] = []
     if (replaced !== null) deletions.push({ id: replaced, reason: 'replaced', userId: null })
     try {
@@ -109,25 +108,4 @@ function newRecord(
     metadata: parseNewMetadata(options.metadata),
     details: encodeDetails({ factors, device: null }),
   })
-}
-
-/** Inserts the session. If that fails, one that the store creates after all is deleted again. */
-async function insert(
-  { store }: Context,
-  record: SessionRecord,
-  data: ReadonlyMap<string, string> | undefined,
-): Promise<void> {
-  try {
-    await store.createSession(record, data)
-  } catch (error) {
-    // Past the limits, which a store that has just come back may still be at.
-    const undo = (): Promise<unknown> => store.raw.deleteSession(record.id)
-    // Nobody holds the token, so this only spares the user's list a session that was never used.
-    answerTo(error)
-      ?.then(undo, undo)
-      .catch(() => {})
-    // No other session has this new id: a client that lost its connection sent the creation twice.
-    const sentTwice = isGoseshError(error) && error.code === 'GOSESH_ERR_SESSION_EXISTS'
-    throw sentTwice ? new GoseshError('GOSESH_ERR_STORE_UNAVAILABLE', { cause: error }) : error
-  }
 }

@@ -227,7 +227,7 @@ export const coreMutations = [
   {
     check: 'a session that is created too late is deleted again, also at the limit of calls',
     requirement: 'promise 4',
-    file: 'lib/session/creator.ts',
+    file: 'lib/session/insert-record.ts',
     text: 'store.raw.deleteSession(record.id)',
     replacement: 'store.deleteSession(record.id)',
     test: 'test/unit/session/bounded-store.test.ts',

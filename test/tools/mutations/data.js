@@ -26,6 +26,22 @@ export const dataMutations = [
     test: visitors,
   },
   {
+    check: 'a visitor whom nobody can be goes',
+    requirement: '7.4.1',
+    file: 'lib/plugin/visitors.ts',
+    text: 'await this.#services.deleter.deleteQuietly(record.id)\n',
+    replacement: '',
+    test: 'test/unit/data/visitor-faults.test.ts',
+  },
+  {
+    check: 'a creation of a visitor that lands late is deleted',
+    requirement: '7.4.1',
+    file: 'lib/session/insert-record.ts',
+    text: '?.then(undo, undo)',
+    replacement: '?.then(() => {}, () => {})',
+    test: 'test/unit/data/visitor-faults.test.ts',
+  },
+  {
     check: 'a visitor ends at its deadline',
     requirement: '7.3.1',
     file: 'lib/plugin/visitors.ts',

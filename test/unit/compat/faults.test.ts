@@ -42,7 +42,8 @@ t.test('if the store fails at saving the answer is 503 without a new cookie, tri
   t.match(first.json(), unavailable)
   t.equal(first.headers['set-cookie'], undefined)
   t.equal(first.headers['cache-control'], 'no-store')
-  t.same(writesOf(store), { createSession: 1 })
+  // It may have been made all the same.
+  t.same(writesOf(store), { createSession: 1, deleteSession: 1 })
   store.off('createSession')
   await run(({ session }) => {
     session.a = 1
