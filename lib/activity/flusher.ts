@@ -55,7 +55,7 @@ export class ActivityFlusher implements PendingActivity {
     this.#settings = settings
     this.#clock = clock
     this.#log = log
-    this.#buffer = new ActivityBuffer(settings.maxPending)
+    this.#buffer = new ActivityBuffer(settings.maxPending, clock.now())
   }
 
   get pendingCount(): number {
@@ -173,7 +173,7 @@ export class ActivityFlusher implements PendingActivity {
     this.#warnOfDrops()
     const started = performance.now()
     let failure: FlushError | null = null
-    const batches = batchesOf(this.#buffer.take(), this.#settings.maxBatchSize)
+    const batches = batchesOf(this.#buffer.take(), this.#buffer.since, this.#settings.maxBatchSize)
     try {
       for (let batch = batches.next(); !batch.done; ) {
         // The next batch is made while the store writes this one, in a turn of its own.
@@ -250,12 +250,13 @@ export class ActivityFlusher implements PendingActivity {
 
 /** The pending sessions in batches for the store, each made when it is asked for. */
 function* batchesOf(
-  pending: ReadonlyMap<SessionId, number>,
+  taken: ReadonlyMap<SessionId, number>,
+  since: number,
   size: number,
 ): Generator<ReadonlyMap<SessionId, Date>, void, void> {
   let batch = new Map<SessionId, Date>()
-  for (const [id, at] of pending) {
-    batch.set(id, new Date(at))
+  for (const [id, pending] of taken) {
+    batch.set(id, new Date(since + pending))
     if (batch.size < size) continue
     yield batch
     batch = new Map()

@@ -7,15 +7,29 @@ const ids = ['a', 'b', 'c', 'd', 'e'] as SessionId[]
 const [a, b, c] = ids as [SessionId, SessionId, SessionId]
 
 t.test('the newest time stands', async (t) => {
-  const buffer = new ActivityBuffer(10)
+  const buffer = new ActivityBuffer(10, 0)
   for (const at of [5, 9, 7]) t.equal(buffer.record(a, at), true)
   t.equal(buffer.latest(a), 9)
   t.equal(buffer.latest(b), undefined)
   t.equal(buffer.size, 1)
 })
 
+t.test(
+  'times are as they were recorded, before and long after the time from which they are counted',
+  async (t) => {
+    const since = Date.parse('2026-01-01T00:00:00Z')
+    const buffer = new ActivityBuffer(10, since)
+    for (const at of [0, since - 1, since, since + 1, since + 2 ** 31, Date.parse('2126-01-01T00:00:00Z')]) {
+      t.equal(buffer.record(a, at), true)
+      t.equal(buffer.latest(a), at)
+    }
+    buffer.record(a, since)
+    t.strictSame([...buffer.take()], [[a, Date.parse('2126-01-01T00:00:00Z') - since]])
+  },
+)
+
 t.test('past the bound a new session is refused and a known one is not', async (t) => {
-  const buffer = new ActivityBuffer(2)
+  const buffer = new ActivityBuffer(2, 0)
   t.same(
     [a, b, c].map((id) => buffer.record(id, 1)),
     [true, true, false],
@@ -30,7 +44,7 @@ t.test('past the bound a new session is refused and a known one is not', async (
 })
 
 t.test('only a session that waits is moved', async (t) => {
-  const buffer = new ActivityBuffer(10)
+  const buffer = new ActivityBuffer(10, 0)
   t.equal(buffer.move(a, 1), false)
   buffer.record(a, 1)
   t.equal(buffer.move(a, 3), true)
@@ -42,7 +56,7 @@ t.test('only a session that waits is moved', async (t) => {
 })
 
 t.test('a record no newer than the one that a flush has taken adds nothing', async (t) => {
-  const buffer = new ActivityBuffer(10)
+  const buffer = new ActivityBuffer(10, 0)
   buffer.record(a, 5)
   buffer.take()
   t.equal(buffer.record(a, 5), true)
@@ -51,7 +65,7 @@ t.test('a record no newer than the one that a flush has taken adds nothing', asy
 })
 
 t.test('what is not written goes back to waiting, and does not overwrite what is newer', async (t) => {
-  const buffer = new ActivityBuffer(10)
+  const buffer = new ActivityBuffer(10, 0)
   buffer.record(a, 1)
   buffer.record(b, 1)
   buffer.take()
@@ -70,7 +84,7 @@ t.test('what is not written goes back to waiting, and does not overwrite what is
 })
 
 t.test('what is recorded during a flush waits for the next one, also if all is written', async (t) => {
-  const buffer = new ActivityBuffer(10)
+  const buffer = new ActivityBuffer(10, 0)
   buffer.record(a, 1)
   const taken = buffer.take()
   buffer.record(a, 2)
@@ -88,7 +102,7 @@ t.test('what is recorded during a flush waits for the next one, also if all is w
 })
 
 t.test('a forgotten session does not come back and is not pending', async (t) => {
-  const buffer = new ActivityBuffer(10)
+  const buffer = new ActivityBuffer(10, 0)
   for (const id of [a, b, c]) buffer.record(id, 1)
   const taken = buffer.take()
   buffer.record(b, 2)
@@ -104,7 +118,7 @@ t.test('a forgotten session does not come back and is not pending', async (t) =>
 })
 
 t.test('the ids are those of what waits and of what a flush has taken', async (t) => {
-  const buffer = new ActivityBuffer(10)
+  const buffer = new ActivityBuffer(10, 0)
   for (const id of [a, b]) buffer.record(id, 1)
   buffer.take()
   buffer.record(a, 2)
@@ -123,7 +137,7 @@ t.test('whatever happens in whatever order, nothing is lost and nothing is count
   })
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
-      const buffer = new ActivityBuffer(100)
+      const buffer = new ActivityBuffer(100, 0)
       const model = new Map<SessionId, number>()
       let taken: ReadonlyMap<SessionId, number> | null = null
       for (const { action, id, at } of steps) {
