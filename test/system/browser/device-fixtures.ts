@@ -75,7 +75,9 @@ export async function startApp(t: Test, options: GoseshOptions = {}) {
   })
   await app.register(websocket)
   await app.register(gosesh, { store, clock, deviceBinding, ...options })
-  const html = (text: string) => `<!doctype html><title>x</title><h1>${text}</h1>`
+  // Without a page's icon, which the browser would ask for at a time of its own, and refresh a proof for.
+  const head = '<!doctype html><title>x</title><link rel="icon" href="data:,">'
+  const html = (text: string) => `${head}<h1>${text}</h1>`
   app.get('/', async (request, reply) =>
     reply.type('text/html').send(html(request.session?.userId ?? 'nobody')),
   )
@@ -101,7 +103,7 @@ export async function startApp(t: Test, options: GoseshOptions = {}) {
   )
   app.get('/link', async (request, reply) => {
     const { to } = request.query as { to: string }
-    return reply.type('text/html').send(`<!doctype html><a href="${to}">on</a>`)
+    return reply.type('text/html').send(`${head}<a href="${to}">on</a>`)
   })
   await app.listen({ port: 0, host: '127.0.0.1' })
   const { port } = app.server.address() as AddressInfo
