@@ -4,6 +4,15 @@ import type { HeldData, WholeData } from '../core/internals.js'
 import { createSessionId } from '../core/token.js'
 import { DataSession, setValue } from './session.js'
 
+/** On the request. */
+export const heldSession = Symbol('gosesh.heldSession')
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    [heldSession]: HeldSession | null
+  }
+}
+
 /** The data of a request: loaded once, and saved by what differs from what was loaded. */
 export class HeldSession implements HeldData {
   readonly session: DataSession = new DataSession(this)

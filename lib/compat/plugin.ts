@@ -4,15 +4,7 @@ import fp from 'fastify-plugin'
 import { GoseshError } from '../core/errors.js'
 import { internals, requireInternals } from '../core/internals.js'
 import { checkObject, optionError } from '../core/validation.js'
-import { HeldSession } from './held-session.js'
-
-const heldSession = Symbol('gosesh.heldSession')
-
-declare module 'fastify' {
-  interface FastifyRequest {
-    [heldSession]: HeldSession | null
-  }
-}
+import { HeldSession, heldSession } from './held-session.js'
 
 async function registerCompat(app: FastifyInstance, options: object): Promise<void> {
   checkObject('', options, [])
