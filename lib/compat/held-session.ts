@@ -4,7 +4,7 @@ import type { HeldData, WholeData } from '../core/internals.js'
 import { createSessionId } from '../core/token.js'
 import { DataSession, setValue } from './session.js'
 
-/** On the request. */
+/** Where a request keeps what is held for it. */
 export const heldSession = Symbol('gosesh.heldSession')
 
 declare module 'fastify' {

@@ -25,7 +25,7 @@ async function registerCompat(app: FastifyInstance, options: object): Promise<vo
   app.decorateRequest(heldSession, null)
   app.decorateRequest('session', {
     getter() {
-      return heldBy(this).session as never
+      return (isOurs(this) ? heldBy(this).session : undefined) as never
     },
     setter(value) {
       if (isOurs(this)) throw new TypeError('request.session cannot be replaced: change its properties')

@@ -19,6 +19,7 @@ export class DataSession implements CompatSessionCalls {
     return this.#held.id
   }
 
+  /** Data of that name hides the id, as it hides a call. */
   set sessionId(value: string) {
     setValue(this, 'sessionId', value)
   }

@@ -17,6 +17,8 @@ function setUp(t: Test, decorateAs: string) {
       inner.get('/who', async (request) => ({
         userId: (request as unknown as Record<string, { userId: string } | null>)[decorateAs]?.userId ?? null,
       }))
+      // What nothing would save is not there.
+      inner.get('/data', async (request) => ({ type: typeof request.session }))
     },
     { prefix: '/admin' },
   )
@@ -55,6 +57,11 @@ t.test('and its data reaches no visitor of the outer one', async (t) => {
   t.match(visitor, /^__Host-visitor=/)
   const response = await app.inject({ method: 'POST', url: '/admin/data', headers: { cookie: visitor } })
   t.equal(response.statusCode, 401)
+})
+
+t.test('nor does it have the data that gosesh/compat holds for the outer one', async (t) => {
+  const { app } = setUp(t, 'signedIn')
+  t.strictSame((await app.inject('/admin/data')).json(), { type: 'undefined' })
 })
 
 t.test('request.session of gosesh/compat cannot be replaced', async (t) => {
