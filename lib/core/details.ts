@@ -52,7 +52,7 @@ export function parseDetails(text: string | null): SessionDetails {
   }
 }
 
-/** The factors in the text; throws as `parseDetails` does. */
+/** The factors in the text. What comes after them is not read if there are none; else it throws as `parseDetails` does. */
 export function parseFactorsIn(text: string | null): readonly Factor[] {
   return text === null || text.startsWith(withoutFactors) ? none.factors : parseDetails(text).factors
 }

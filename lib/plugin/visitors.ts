@@ -104,10 +104,7 @@ export class Visitors {
 
   /** True if the request carries the token of a visitor, alive or not, or a hook has made one already. */
   isPresented(request: FastifyRequest): boolean {
-    return (
-      (request[requestState]?.visitor ?? null) !== null ||
-      readToken(this.#settings.credential, request) !== null
-    )
+    return Boolean(request[requestState]?.visitor) || readToken(this.#settings.credential, request) !== null
   }
 
   async #begin(

@@ -190,15 +190,6 @@ export function storeError(method: string, error: unknown): GoseshError {
   })
 }
 
-/** Lets whoever asks for the store's own answer to a call that failed have what `amend` makes of it. */
-export function amendAnswer(error: unknown, amend: (answer: unknown) => unknown): void {
-  const amended = answers.get(error as GoseshError)?.then(amend)
-  if (amended === undefined) return
-  // Perhaps nobody asks.
-  amended.catch(() => {})
-  answers.set(error as GoseshError, amended)
-}
-
 /** The store's own answers to the calls that failed, by the error. */
 const answers = new WeakMap<GoseshError, Promise<unknown>>()
 
@@ -208,4 +199,13 @@ const answers = new WeakMap<GoseshError, Promise<unknown>>()
  */
 export function answerTo(error: unknown): Promise<unknown> | null {
   return answers.get(error as GoseshError) ?? null
+}
+
+/** Lets whoever asks for the store's own answer to a call that failed have what `amend` makes of it. */
+export function amendAnswer(error: unknown, amend: (answer: unknown) => unknown): void {
+  const amended = answers.get(error as GoseshError)?.then(amend)
+  if (amended === undefined) return
+  // Perhaps nobody asks.
+  amended.catch(() => {})
+  answers.set(error as GoseshError, amended)
 }

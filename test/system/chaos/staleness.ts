@@ -60,23 +60,22 @@ async function postgresStandby(t: Test, ground: Ground): Promise<Promotion> {
   const primary = ground.server as PostgresServer
   const standby = await primary.startStandby(t)
   return async () => {
-    const [{ lsn }] = await queryOn(primary, 'SELECT pg_current_wal_flush_lsn()::text AS lsn')
-    await eventually('the standby has it all', async () => {
-      const [{ done }] = await queryOn(standby, `SELECT pg_last_wal_replay_lsn() >= '${lsn}' AS done`)
-      return done
-    })
+    const lsn = await valueOn<string>(primary, 'SELECT pg_current_wal_flush_lsn()::text')
+    const hasAll = `SELECT pg_last_wal_replay_lsn() >= '${lsn}'`
+    await eventually('the standby has it all', () => valueOn<boolean>(standby, hasAll))
     await primary.kill()
-    await queryOn(standby, 'SELECT pg_promote()')
+    await valueOn(standby, 'SELECT pg_promote()')
     return standby.port
   }
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: rows are as the text of the query says
-async function queryOn(server: PostgresServer, text: string): Promise<any> {
+/** The value that the query selects. */
+async function valueOn<T>(server: PostgresServer, text: string): Promise<T> {
   const client = new pg.Client(server.connection)
   await client.connect()
   try {
-    return (await client.query(text)).rows
+    const { rows } = await client.query({ text, rowMode: 'array' })
+    return rows[0]?.[0]
   } finally {
     await client.end()
   }
