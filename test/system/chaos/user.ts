@@ -118,7 +118,9 @@ export class User {
   async #signInAgain(): Promise<void> {
     const old = pick(this.devices)
     const { answer, device } = await this.#logIn(old.cookie)
-    old.ended(answer, 'replaced')
+    // The new session stands even if the store has failed to end the old one, which then ends once it answers.
+    if (answer.status === 200 && this.#tally.weather === 'fault') old.doubt()
+    else old.ended(answer, 'replaced')
     if (device !== null) this.devices.push(device)
     this.#sortOut()
   }
